@@ -1,0 +1,424 @@
+//! The MIR: where the meaning of scopes, frees, barriers and safepoints is decided.
+//!
+//! A function is a control-flow graph of three-address statements over typed locals. Types hold no
+//! parameters. Everything the code generator must not decide again is explicit: a [`StmtKind::Barrier`]
+//! before each store of references into a collected object, a [`StmtKind::Safepoint`] on each back-edge,
+//! [`StmtKind::ScopeEnter`] and [`StmtKind::ScopeExit`] on each edge into and out of a scope (errors
+//! that stop the program leave scopes through the runtime, which frees the same memory), and bounds checks
+//! before raw element accesses. What the scope checker needs is explicit too: which value borrows from which scope
+//! ([`Rvalue::Allocate`], [`Rvalue::MakeView`], [`Rvalue::SliceView`]), moves ([`Operand::Move`]) and frees.
+//!
+//! Initialising stores of a new object need no barrier and are part of the `New…` rvalues.
+
+use std::collections::BTreeMap;
+
+use medi_syntax::source::Span;
+
+use crate::types::{TyId, Types};
+
+macro_rules! index {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    )*};
+}
+
+index! {
+    /// In [`Program::functions`].
+    FunctionId
+    /// In [`Program::natives`].
+    NativeId
+    /// In [`Program::strings`].
+    StringId
+    /// In [`Function::locals`].
+    Local
+    /// In [`Function::blocks`]; 0 is the entry.
+    BlockId
+    /// In [`Function::scopes`].
+    ScopeId
+}
+
+#[derive(Debug)]
+pub struct Program {
+    pub types: Types,
+    /// The fields of each concrete record type that occurs; list and map too.
+    pub records: BTreeMap<TyId, Record>,
+    pub enums: BTreeMap<TyId, Enum>,
+    pub functions: Vec<Function>,
+    pub natives: Vec<Native>,
+    /// String literals, each once.
+    pub strings: Vec<String>,
+    pub main: FunctionId,
+    /// `list[string]`, when `main` takes the program's arguments.
+    pub main_args: Option<TyId>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// With type arguments: `list[int]`.
+    pub name: String,
+    pub fields: Vec<Field>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Field {
+    pub name: String,
+    pub ty: TyId,
+}
+
+#[derive(Clone, Debug)]
+pub struct Enum {
+    pub name: String,
+    pub variants: Vec<Variant>,
+}
+
+impl Enum {
+    /// No variant carries a payload: the value is the variant's number.
+    pub fn is_plain(&self) -> bool {
+        self.variants.iter().all(|variant| variant.fields.is_empty())
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Variant {
+    pub name: String,
+    pub fields: Vec<Field>,
+}
+
+/// A function of the runtime.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Native {
+    pub symbol: String,
+    pub params: Vec<NativeParam>,
+    pub result: TyId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NativeParam {
+    /// The value's scalars.
+    Plain(TyId),
+    /// The address of the value in its memory layout, and its shape.
+    Shaped(TyId),
+}
+
+#[derive(Debug)]
+pub struct Function {
+    /// As in a call stack: `largest[int]`, `Patient.latest_pulse`, `main.closure`.
+    pub name: String,
+    /// The first locals, in order.
+    pub params: usize,
+    /// For a closure: the types read by [`Rvalue::Capture`]; the closure object itself is not a local.
+    pub captures: Option<Vec<TyId>>,
+    pub result: TyId,
+    pub locals: Vec<LocalDecl>,
+    pub blocks: Vec<Block>,
+    pub scopes: Vec<Scope>,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub struct LocalDecl {
+    /// `None` for a temporary.
+    pub name: Option<String>,
+    pub ty: TyId,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub struct Scope {
+    pub name: Option<String>,
+    /// The scope it stands in, in the same function.
+    pub parent: Option<ScopeId>,
+    pub span: Span,
+}
+
+#[derive(Debug)]
+pub struct Block {
+    pub stmts: Vec<Stmt>,
+    pub terminator: Terminator,
+}
+
+#[derive(Debug)]
+pub struct Stmt {
+    pub kind: StmtKind,
+    pub span: Span,
+}
+
+#[derive(Debug)]
+pub enum StmtKind {
+    Assign(Local, Rvalue),
+    SetField {
+        object: Operand,
+        field: u32,
+        value: Operand,
+    },
+    /// The index is in bounds: a [`StmtKind::Bounds`] dominates it, or the library promises it.
+    SetElem {
+        array: Operand,
+        index: Operand,
+        value: Operand,
+    },
+    SetCell {
+        cell: Operand,
+        value: Operand,
+    },
+    /// Of a buffer (bytes) or view; checks that the memory is alive and the index in bounds.
+    SetScopeElem {
+        base: Operand,
+        index: Operand,
+        value: Operand,
+    },
+    /// Stands before each store of a value that holds references into `object`.
+    Barrier {
+        object: Operand,
+    },
+    /// Stops the program unless 0 ≤ index < len.
+    Bounds {
+        index: Operand,
+        len: Operand,
+    },
+    ScopeEnter(ScopeId),
+    /// Frees what the scope allocated, in reverse order.
+    ScopeExit(ScopeId),
+    /// `free(buffer)`; a second one stops the program.
+    Free(Operand),
+    /// A thread may come to a handshake or a collection here.
+    Safepoint,
+}
+
+#[derive(Debug)]
+pub struct Terminator {
+    pub kind: TerminatorKind,
+    pub span: Span,
+}
+
+#[derive(Debug)]
+pub enum TerminatorKind {
+    Goto(BlockId),
+    Branch {
+        cond: Operand,
+        then: BlockId,
+        otherwise: BlockId,
+    },
+    /// On an int or byte.
+    Switch {
+        value: Operand,
+        cases: Vec<(i64, BlockId)>,
+        default: BlockId,
+    },
+    /// A unit operand for a function that returns nothing.
+    Return(Operand),
+    /// After a call that does not come back, or a match that is exhaustive.
+    Unreachable,
+    /// Stops the program.
+    Trap(Trap),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trap {
+    /// `e!` on nil.
+    NilAssert,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operand {
+    Copy(Local),
+    /// The local is dead afterwards.
+    Move(Local),
+    Const(Const),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Const {
+    Unit,
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    Byte(u8),
+    Str(StringId),
+    /// Of an optional type.
+    Nil(TyId),
+    /// A variant of a plain enum.
+    Variant(TyId, u32),
+}
+
+#[derive(Debug)]
+pub enum Rvalue {
+    Use(Operand),
+    Unary(UnaryOp, Operand),
+    Binary(BinaryOp, Operand, Operand),
+    NewRecord {
+        ty: TyId,
+        fields: Vec<Operand>,
+    },
+    /// Of an enum that is not plain.
+    NewVariant {
+        ty: TyId,
+        variant: u32,
+        fields: Vec<Operand>,
+    },
+    /// Zeroed elements; stops the program for a negative length.
+    NewArray {
+        ty: TyId,
+        len: Operand,
+    },
+    NewClosure {
+        function: FunctionId,
+        ty: TyId,
+        captures: Vec<Operand>,
+    },
+    NewCell {
+        ty: TyId,
+        value: Operand,
+    },
+    GetField {
+        object: Operand,
+        field: u32,
+    },
+    GetElem {
+        array: Operand,
+        index: Operand,
+    },
+    ArrayLen(Operand),
+    GetCell(Operand),
+    /// The closure's captured value of that position.
+    Capture(u32),
+    MakeTuple(Vec<Operand>),
+    GetTuple {
+        tuple: Operand,
+        index: u32,
+    },
+    MakeSome {
+        ty: TyId,
+        value: Operand,
+    },
+    IsSome(Operand),
+    /// Of an optional known to hold a value.
+    UnwrapSome(Operand),
+    MakeOk {
+        ty: TyId,
+        value: Operand,
+    },
+    MakeErr {
+        ty: TyId,
+        message: Operand,
+    },
+    IsOk(Operand),
+    UnwrapOk(Operand),
+    UnwrapErr(Operand),
+    /// The variant's number, as an int, of plain and other enums.
+    VariantTag(Operand),
+    GetVariantField {
+        value: Operand,
+        variant: u32,
+        field: u32,
+    },
+    Call {
+        function: FunctionId,
+        args: Vec<Operand>,
+    },
+    CallClosure {
+        callee: Operand,
+        args: Vec<Operand>,
+    },
+    CallNative {
+        native: NativeId,
+        args: Vec<Operand>,
+    },
+    /// Borrows from the scope.
+    Allocate {
+        scope: ScopeId,
+        bytes: Operand,
+    },
+    /// Looks into the buffer. Offset in bytes, length in elements or −1 for the rest; both are checked.
+    MakeView {
+        ty: TyId,
+        buffer: Operand,
+        offset: Operand,
+        len: Operand,
+    },
+    /// Looks into the same memory: elements `from..to`, checked.
+    SliceView {
+        view: Operand,
+        from: Operand,
+        to: Operand,
+    },
+    /// Of a buffer (bytes) or view (elements); checks that the memory is alive.
+    ScopeLen(Operand),
+    /// Of a buffer (bytes) or view; checks that the memory is alive and the index in bounds.
+    GetScopeElem {
+        base: Operand,
+        index: Operand,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnaryOp {
+    /// Stops on overflow.
+    NegInt,
+    NegFloat,
+    Not,
+    BitNot,
+    IntToFloat,
+    /// Truncates; stops on NaN and out of range.
+    FloatToInt,
+    /// Halves away from zero; stops on NaN and out of range.
+    RoundToInt,
+    ByteToInt,
+    /// Stops unless it fits.
+    IntToByte,
+    BoolToInt,
+    Sqrt,
+    Floor,
+    Ceil,
+    /// Stops on overflow.
+    AbsInt,
+    AbsFloat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BinaryOp {
+    /// Int arithmetic stops on overflow and on division by zero.
+    AddInt,
+    SubInt,
+    MulInt,
+    DivInt,
+    RemInt,
+    AddFloat,
+    SubFloat,
+    MulFloat,
+    DivFloat,
+    BitAnd,
+    BitOr,
+    BitXor,
+    /// Stops unless the distance is in 0..64.
+    Shl,
+    Shr,
+    MinInt,
+    MaxInt,
+    MinFloat,
+    MaxFloat,
+    /// Signed on int, unsigned on byte; bool, plain enums: equality only.
+    Compare(Comparison),
+    /// IEEE: every comparison with NaN but `Ne` is false.
+    CompareFloat(Comparison),
+    /// Identity of two references; nil allowed.
+    Same,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Comparison {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}

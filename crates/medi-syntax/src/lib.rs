@@ -1,0 +1,8 @@
+//! Medi's syntax: text to tokens to syntax tree, and every diagnostic.
+//!
+//! Nothing here knows what a name means. [`parse`] never panics and never gives up: it returns a tree
+//! for every text, with the diagnostics of what was wrong in it.
+
+pub mod ast;
+pub mod diagnostic;
+pub mod source;
