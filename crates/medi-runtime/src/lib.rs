@@ -1,1 +1,4 @@
-//! TEMP
+//! What a running Medi program stands on: its context, traps, native library and file readers.
+
+pub mod context;
+pub mod shape;

@@ -1,0 +1,88 @@
+//! The context: what one thread of compiled code shares with the runtime.
+//!
+//! Its address is the first argument of every compiled function, native function and stub. The heap's
+//! words come first, so that compiled code finds cursor, limit, poll flag and colours at the offsets of
+//! [`medi_heap::layout`]; the rest is laid out by [`offsets`], which the code generator reads.
+
+use medi_heap::MutatorWords;
+
+use crate::thread::Thread;
+
+/// How many scalars a native function may return; the first is in a register when it is the only one.
+pub const MAX_RESULTS: usize = 8;
+
+#[repr(C, align(64))]
+pub struct Context {
+    pub heap: MutatorWords,
+    /// A compiled function whose stack pointer would go below this calls [`Stub::StackCheck`].
+    pub stack_limit: usize,
+    /// Frame pointer of the compiled frame that called into native code last.
+    pub exit_fp: usize,
+    /// Its return address.
+    pub exit_pc: usize,
+    /// Frame pointer of the innermost entry trampoline: where a walk of compiled frames ends.
+    pub entry_fp: usize,
+    /// The activation that the innermost native code was called from, or null.
+    pub activation: *const Activation,
+    /// Set to 1 by native code that stops the program; the exit trampoline then goes to the entry's landing
+    /// pad instead of returning. The error itself is in [`Thread::error`].
+    pub raised: u64,
+    /// Results of a native function that returns more than one scalar.
+    pub results: [u64; MAX_RESULTS],
+    /// String literals: one reference each, roots of the heap.
+    pub literals: *mut usize,
+    /// Indexed by [`Stub`].
+    pub stubs: [usize; Stub::COUNT],
+    /// The part that only Rust code reads.
+    pub thread: *mut Thread,
+}
+
+/// Runtime functions that compiled code calls through the context, all `extern "C" fn(*mut Context, u64, u64) -> u64`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum Stub {
+    /// (type id, size in bytes) → object with its header written, memory zeroed; raises when out of memory.
+    Allocate,
+    /// (array type id, length in elements) → array with header and length; raises for a negative length.
+    AllocateArray,
+    /// A thread comes to its safepoint.
+    Safepoint,
+    /// (object): logs the object before a store of a reference into it.
+    Barrier,
+    /// Stack overflow, or a safepoint at function entry.
+    StackCheck,
+    /// (index, length): raises the error of an index out of range.
+    RaiseIndex,
+    /// (trap code, operand): raises the error of [`crate::trap::TrapCode`].
+    RaiseTrap,
+}
+
+impl Stub {
+    pub const COUNT: usize = 7;
+}
+
+/// One run of compiled code that called native code that called compiled code again: joins the two runs
+/// of frames for a walk.
+#[repr(C)]
+pub struct Activation {
+    pub previous: *const Activation,
+    pub exit_fp: usize,
+    pub exit_pc: usize,
+    pub entry_fp: usize,
+}
+
+/// Byte offsets in [`Context`], for the code generator.
+pub mod offsets {
+    use std::mem::offset_of;
+
+    use super::Context;
+
+    pub const STACK_LIMIT: usize = offset_of!(Context, stack_limit);
+    pub const EXIT_FP: usize = offset_of!(Context, exit_fp);
+    pub const EXIT_PC: usize = offset_of!(Context, exit_pc);
+    pub const ENTRY_FP: usize = offset_of!(Context, entry_fp);
+    pub const RAISED: usize = offset_of!(Context, raised);
+    pub const RESULTS: usize = offset_of!(Context, results);
+    pub const LITERALS: usize = offset_of!(Context, literals);
+    pub const STUBS: usize = offset_of!(Context, stubs);
+}

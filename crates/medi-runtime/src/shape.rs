@@ -1,0 +1,325 @@
+//! Shapes: how a value of each type lies in memory and in registers, and what a reader of raw memory
+//! needs to print, compare and hash it.
+//!
+//! The table is the one place that decides the layout of records, variants, tuples, optionals and
+//! results. The code generator fills it from the program's types and asks it where things are; natives with
+//! shaped parameters read values through it; the heap's type layouts are derived from it.
+//!
+//! A value is a run of scalars, in registers as well as in memory, in the same order. Fields of records and
+//! variants are placed by falling alignment, so that small fields share a word; tuples keep their order.
+
+use medi_heap::TypeId;
+
+/// A shape in a [`Shapes`] table.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct ShapeId(pub u32);
+
+/// What one register holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scalar {
+    /// bool, byte, plain enum, the flag of an optional: one byte.
+    I8,
+    I64,
+    F64,
+    /// A reference to a collected object, or 0.
+    Ref,
+}
+
+impl Scalar {
+    pub fn size(self) -> u32 {
+        match self {
+            Scalar::I8 => 1,
+            Scalar::I64 | Scalar::F64 | Scalar::Ref => 8,
+        }
+    }
+}
+
+/// A value's place inside a larger one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    pub name: String,
+    /// In bytes: from the start of the object for records and variants, of the value for tuples.
+    pub offset: u32,
+    pub shape: ShapeId,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    Unit,
+    Bool,
+    Byte,
+    Int,
+    Float,
+    Str,
+    /// `list[T]`: a record of length and items, printed as a list.
+    List {
+        fields: Vec<Place>,
+        element: ShapeId,
+    },
+    /// `map[K, V]`: a record of the library, printed as a map; fields by name `entries`, see lib/core.medi.
+    Map {
+        fields: Vec<Place>,
+        key: ShapeId,
+        value: ShapeId,
+    },
+    Record {
+        fields: Vec<Place>,
+    },
+    /// One byte: the variant's number.
+    PlainEnum {
+        variants: Vec<String>,
+    },
+    /// A reference; the heap's type ids of the variants follow each other, so the type id gives the variant.
+    Enum {
+        variants: Vec<VariantShape>,
+    },
+    Array {
+        element: ShapeId,
+    },
+    Tuple {
+        parts: Vec<Place>,
+    },
+    /// A reference where 0 is nil.
+    OptionalRef {
+        inner: ShapeId,
+    },
+    /// The value at 0, then the flag: 1 when present.
+    OptionalValue {
+        inner: ShapeId,
+        flag: u32,
+    },
+    /// The message at 0, 0 for success; then the value.
+    Result {
+        value: Place,
+    },
+    /// A closure object: code address at [`CLOSURE_CODE`], then captures.
+    Func,
+    /// Descriptor address, generation.
+    Buffer,
+    /// Descriptor address, generation, address of the first element, length in elements.
+    View {
+        element: ShapeId,
+    },
+    /// The box of a captured `var`.
+    Cell {
+        value: Place,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct VariantShape {
+    pub name: String,
+    pub fields: Vec<Place>,
+    pub heap_type: Option<TypeId>,
+}
+
+/// Offset of the code address in a closure object; captures follow.
+pub const CLOSURE_CODE: u32 = 8;
+pub const CLOSURE_CAPTURES: u32 = 16;
+
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// As written in Medi.
+    pub name: String,
+    pub kind: Kind,
+    /// Of a value in a field, an element or a stack slot; for a reference that is 8.
+    pub size: u32,
+    pub align: u32,
+    /// The value's scalars with their offsets inside it, ascending.
+    pub scalars: Vec<(u32, Scalar)>,
+    /// Of the object, for records, arrays, strings, cells (variants have their own).
+    pub heap_type: Option<TypeId>,
+    /// Size of the object in bytes, header included, for records and cells.
+    pub object_size: u32,
+}
+
+/// Where the fields of an object or a tuple lie.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fields {
+    pub places: Vec<Place>,
+    pub size: u32,
+    pub align: u32,
+}
+
+fn round_up(offset: u32, align: u32) -> u32 {
+    offset.next_multiple_of(align.max(1))
+}
+
+#[derive(Default, Debug)]
+pub struct Shapes {
+    list: Vec<Shape>,
+}
+
+impl Shapes {
+    pub fn get(&self, id: ShapeId) -> &Shape {
+        &self.list[id.0 as usize]
+    }
+
+    /// Reserves an id, so that recursive types can refer to it; [`Shapes::define`] fills it. Its value is a
+    /// reference until then, which is right for every type that can be recursive.
+    pub fn declare_reference(&mut self, name: impl Into<String>) -> ShapeId {
+        self.list.push(Shape {
+            name: name.into(),
+            kind: Kind::Func,
+            size: 8,
+            align: 8,
+            scalars: vec![(0, Scalar::Ref)],
+            heap_type: None,
+            object_size: 0,
+        });
+        ShapeId(self.list.len() as u32 - 1)
+    }
+
+    /// Fills a declared reference shape.
+    pub fn define(&mut self, id: ShapeId, kind: Kind, object_size: u32, heap_type: Option<TypeId>) {
+        let shape = &mut self.list[id.0 as usize];
+        shape.kind = kind;
+        shape.object_size = object_size;
+        shape.heap_type = heap_type;
+    }
+
+    /// Adds a shape whose value is not a reference to a recursive type: scalars, tuples, optionals,
+    /// results, buffers, views, plain enums, functions.
+    pub fn add(&mut self, name: impl Into<String>, kind: Kind) -> ShapeId {
+        let (size, align, scalars) = self.value_layout(&kind);
+        let name = name.into();
+        self.list.push(Shape { name, kind, size, align, scalars, heap_type: None, object_size: 0 });
+        ShapeId(self.list.len() as u32 - 1)
+    }
+
+    /// `T?`: a nullable reference where `T` is one scalar reference, else the value and a flag.
+    pub fn add_optional(&mut self, name: impl Into<String>, inner: ShapeId) -> ShapeId {
+        let shape = self.get(inner);
+        let kind = if shape.scalars == [(0, Scalar::Ref)] {
+            Kind::OptionalRef { inner }
+        } else {
+            Kind::OptionalValue { inner, flag: shape.size }
+        };
+        self.add(name, kind)
+    }
+
+    /// `Result[T]`.
+    pub fn add_result(&mut self, name: impl Into<String>, value: ShapeId) -> ShapeId {
+        let offset = round_up(8, self.get(value).align);
+        let value = Place { name: "value".into(), offset, shape: value };
+        self.add(name, Kind::Result { value })
+    }
+
+    /// A tuple's parts in order, from offset 0.
+    pub fn add_tuple(&mut self, name: impl Into<String>, parts: &[ShapeId]) -> ShapeId {
+        let mut offset = 0;
+        let mut places = vec![];
+        for (index, part) in parts.iter().enumerate() {
+            let shape = self.get(*part);
+            offset = round_up(offset, shape.align);
+            places.push(Place { name: index.to_string(), offset, shape: *part });
+            offset += shape.size;
+        }
+        self.add(name, Kind::Tuple { parts: places })
+    }
+
+    /// Places fields of an object from `start` (the end of its header), the most aligned first; places are
+    /// returned in the order given.
+    pub fn place_fields(&self, start: u32, fields: &[(String, ShapeId)]) -> Fields {
+        let mut order: Vec<usize> = (0..fields.len()).collect();
+        order.sort_by_key(|index| std::cmp::Reverse(self.get(fields[*index].1).align));
+        let mut offset = start;
+        let mut places: Vec<Option<Place>> = vec![None; fields.len()];
+        let mut align = 1;
+        for index in order {
+            let (name, shape) = &fields[index];
+            let info = self.get(*shape);
+            offset = round_up(offset, info.align);
+            places[index] = Some(Place { name: name.clone(), offset, shape: *shape });
+            offset += info.size;
+            align = align.max(info.align);
+        }
+        Fields { places: places.into_iter().flatten().collect(), size: offset, align }
+    }
+
+    /// Offsets of the references in a run of places, for the heap's type layout.
+    pub fn reference_offsets(&self, places: &[Place]) -> Vec<u32> {
+        places.iter().flat_map(|place| self.value_references(place.shape, place.offset)).collect()
+    }
+
+    /// Offsets of the references in one value that lies at `base`.
+    pub fn value_references(&self, shape: ShapeId, base: u32) -> Vec<u32> {
+        let scalars = self.get(shape).scalars.iter();
+        scalars.filter(|(_, s)| *s == Scalar::Ref).map(|(offset, _)| base + offset).collect()
+    }
+
+    fn value_layout(&self, kind: &Kind) -> (u32, u32, Vec<(u32, Scalar)>) {
+        let one = |scalar: Scalar| (scalar.size(), scalar.size(), vec![(0, scalar)]);
+        match kind {
+            Kind::Unit => (0, 1, vec![]),
+            Kind::Bool | Kind::Byte | Kind::PlainEnum { .. } => one(Scalar::I8),
+            Kind::Int => one(Scalar::I64),
+            Kind::Float => one(Scalar::F64),
+            Kind::Str
+            | Kind::List { .. }
+            | Kind::Map { .. }
+            | Kind::Record { .. }
+            | Kind::Enum { .. }
+            | Kind::Array { .. }
+            | Kind::OptionalRef { .. }
+            | Kind::Func
+            | Kind::Cell { .. } => one(Scalar::Ref),
+            Kind::Tuple { parts } => {
+                let align = parts.iter().map(|part| self.get(part.shape).align).max().unwrap_or(1);
+                let end = parts.last().map_or(0, |part| part.offset + self.get(part.shape).size);
+                let scalars =
+                    parts.iter().flat_map(|part| self.scalars_at(part.shape, part.offset));
+                (round_up(end, align), align, scalars.collect())
+            }
+            Kind::OptionalValue { inner, flag } => {
+                let align = self.get(*inner).align;
+                let mut scalars: Vec<_> = self.scalars_at(*inner, 0).collect();
+                scalars.push((*flag, Scalar::I8));
+                (round_up(flag + 1, align), align, scalars)
+            }
+            Kind::Result { value } => {
+                let mut scalars = vec![(0, Scalar::Ref)];
+                scalars.extend(self.scalars_at(value.shape, value.offset));
+                (round_up(value.offset + self.get(value.shape).size, 8), 8, scalars)
+            }
+            Kind::Buffer => (16, 8, vec![(0, Scalar::I64), (8, Scalar::I64)]),
+            Kind::View { .. } => (32, 8, (0..4).map(|index| (8 * index, Scalar::I64)).collect()),
+        }
+    }
+
+    fn scalars_at(&self, shape: ShapeId, base: u32) -> impl Iterator<Item = (u32, Scalar)> + '_ {
+        self.get(shape).scalars.iter().map(move |(offset, scalar)| (base + offset, *scalar))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_fields_share_a_word() {
+        let mut shapes = Shapes::default();
+        let (byte, float) = (shapes.add("byte", Kind::Byte), shapes.add("float", Kind::Float));
+        let fields = [("a", byte), ("b", float), ("c", byte)].map(|(n, s)| (n.to_string(), s));
+        let placed = shapes.place_fields(8, &fields);
+        let offsets: Vec<u32> = placed.places.iter().map(|place| place.offset).collect();
+        assert_eq!((offsets, placed.size), (vec![16, 8, 17], 18));
+    }
+
+    #[test]
+    fn an_optional_of_a_reference_needs_no_flag() {
+        let mut shapes = Shapes::default();
+        let (text, int) = (shapes.add("string", Kind::Str), shapes.add("int", Kind::Int));
+        let (text, int) = (shapes.add_optional("string?", text), shapes.add_optional("int?", int));
+        assert_eq!(shapes.get(text).size, 8);
+        assert_eq!((shapes.get(int).size, shapes.get(int).scalars.len()), (16, 2));
+    }
+
+    #[test]
+    fn references_inside_tuples_are_found() {
+        let mut shapes = Shapes::default();
+        let (text, int) = (shapes.add("string", Kind::Str), shapes.add("int", Kind::Int));
+        let pair = shapes.add_tuple("(int, string)", &[int, text]);
+        assert_eq!(shapes.value_references(pair, 16), vec![24]);
+    }
+}
