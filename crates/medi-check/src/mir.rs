@@ -43,6 +43,8 @@ index! {
     BlockId
     /// In [`Function::scopes`].
     ScopeId
+    /// In [`Function::inlined`].
+    InlineId
 }
 
 #[derive(Debug)]
@@ -120,7 +122,20 @@ pub struct Function {
     pub locals: Vec<LocalDecl>,
     pub blocks: Vec<Block>,
     pub scopes: Vec<Scope>,
+    /// Calls whose callee's blocks stand in this function; [`Block::inlined`] refers here.
+    pub inlined: Vec<InlinedCall>,
     pub span: Span,
+}
+
+/// A call that was replaced by the callee's blocks, so that a call stack can still show it: the frame
+/// of `name` at the statement's own span, and the frame it was called from at `call`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InlinedCall {
+    /// The callee's [`Function::name`].
+    pub name: String,
+    pub call: Span,
+    /// The inlined call that contains `call`; `None` when it stands in the function itself.
+    pub parent: Option<InlineId>,
 }
 
 #[derive(Clone, Debug)]
@@ -139,19 +154,21 @@ pub struct Scope {
     pub span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Block {
     pub stmts: Vec<Stmt>,
     pub terminator: Terminator,
+    /// Whose statements these are; `None`: the function's own.
+    pub inlined: Option<InlineId>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stmt {
     pub kind: StmtKind,
     pub span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum StmtKind {
     Assign(Local, Rvalue),
     SetField {
@@ -193,13 +210,13 @@ pub enum StmtKind {
     Safepoint,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Terminator {
     pub kind: TerminatorKind,
     pub span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum TerminatorKind {
     Goto(BlockId),
     Branch {
@@ -249,7 +266,7 @@ pub enum Const {
     Variant(TyId, u32),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Rvalue {
     Use(Operand),
     Unary(UnaryOp, Operand),
@@ -391,6 +408,8 @@ pub enum BinaryOp {
     MulInt,
     DivInt,
     RemInt,
+    /// Of ints, where the lowering has shown that it cannot overflow: loop counters.
+    AddUnchecked,
     AddFloat,
     SubFloat,
     MulFloat,
