@@ -120,6 +120,8 @@ pub enum TypeKind {
     },
     /// `own T`; not in this version.
     Own(Box<TypeExpr>),
+    /// What error recovery leaves; a diagnostic was already reported here.
+    Error,
 }
 
 /// Statements in braces. As an expression its value is that of the last statement, if that is an

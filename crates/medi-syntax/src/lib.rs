@@ -4,5 +4,7 @@
 //! for every text, with the diagnostics of what was wrong in it.
 
 pub mod ast;
+pub mod codes;
 pub mod diagnostic;
 pub mod source;
+pub mod suggest;

@@ -1,0 +1,5 @@
+//! `E05xx`: functions, records and generics.
+
+use super::Code;
+
+pub(super) static CODES: &[Code] = &[];

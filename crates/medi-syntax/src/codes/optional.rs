@@ -1,0 +1,5 @@
+//! `E06xx`: optionals and results.
+
+use super::Code;
+
+pub(super) static CODES: &[Code] = &[];

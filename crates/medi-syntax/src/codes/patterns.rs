@@ -1,0 +1,5 @@
+//! `E04xx`: patterns and `match`.
+
+use super::Code;
+
+pub(super) static CODES: &[Code] = &[];

@@ -1,0 +1,5 @@
+//! `E03xx`: values whose type does not fit the place.
+
+use super::Code;
+
+pub(super) static CODES: &[Code] = &[];
