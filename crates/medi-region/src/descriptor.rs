@@ -1,0 +1,137 @@
+//! Descriptors: what a handle to a buffer points at.
+//!
+//! A handle is (descriptor address, generation). Freeing a buffer bumps the descriptor's generation, so
+//! the comparison `handle.generation == descriptor.generation` answers whether the handle is alive.
+//! Generations only grow and a descriptor is reused only after a bump, so an old handle never matches again.
+//! Each descriptor remembers how its last buffer ended, for the error message of a stale handle.
+
+use std::cell::Cell;
+use std::mem::offset_of;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The words that compiled code reads; written only by the thread that owns the buffer.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Descriptor {
+    generation: AtomicU64,
+    base: AtomicU64,
+    len: AtomicU64,
+}
+
+impl Descriptor {
+    pub const GENERATION: usize = offset_of!(Descriptor, generation);
+    pub const BASE: usize = offset_of!(Descriptor, base);
+    pub const LEN: usize = offset_of!(Descriptor, len);
+
+    // Relaxed throughout: a handle reaches another thread only through something that synchronises.
+
+    /// The generation of the live buffer, or of the next one when none lives.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Address of the first byte; 0 when no buffer lives here.
+    pub fn base(&self) -> u64 {
+        self.base.load(Ordering::Relaxed)
+    }
+
+    /// Of the buffer, in bytes; 0 when no buffer lives here.
+    pub fn len(&self) -> u64 {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// How a buffer's life ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    Freed,
+    ScopeExited,
+}
+
+/// The life of a buffer that has ended. Sites are the caller's own numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct End {
+    pub ending: Ending,
+    pub allocated_at: u64,
+    pub ended_at: u64,
+    /// In bytes.
+    pub len: u64,
+}
+
+/// A descriptor with what only this crate needs to know of its buffer.
+#[repr(C)]
+pub(crate) struct Slot {
+    /// First, so that a descriptor's address is its slot's.
+    pub(crate) descriptor: Descriptor,
+    /// Index in the list of live buffers.
+    pub(crate) live: Cell<usize>,
+    pub(crate) allocated_at: Cell<u64>,
+    last: Cell<Option<(u64, End)>>,
+}
+
+impl Slot {
+    /// A buffer begins; answers its generation.
+    pub(crate) fn begin(&self, base: u64, len: u64, live: usize, site: u64) -> u64 {
+        self.descriptor.base.store(base, Ordering::Relaxed);
+        self.descriptor.len.store(len, Ordering::Relaxed);
+        self.live.set(live);
+        self.allocated_at.set(site);
+        self.descriptor.generation()
+    }
+
+    /// The buffer ends: every handle to it is stale from here on.
+    pub(crate) fn end(&self, ending: Ending, ended_at: u64) {
+        let (generation, len) = (self.descriptor.generation(), self.descriptor.len());
+        let end = End { ending, allocated_at: self.allocated_at.get(), ended_at, len };
+        self.last.set(Some((generation, end)));
+        self.descriptor.generation.store(generation + 1, Ordering::Relaxed);
+        self.descriptor.base.store(0, Ordering::Relaxed);
+        self.descriptor.len.store(0, Ordering::Relaxed);
+    }
+
+    /// How the buffer of that generation ended, unless the descriptor has been reused since.
+    pub(crate) fn ending_of(&self, generation: u64) -> Option<End> {
+        self.last.get().filter(|(g, _)| *g == generation).map(|(_, end)| end)
+    }
+}
+
+/// Slots at stable addresses, handed out again in the order they came back, so that the memory of how a
+/// buffer ended lasts as long as possible.
+#[derive(Default)]
+pub(crate) struct Pool {
+    blocks: Vec<Box<[Slot]>>,
+    free: std::collections::VecDeque<NonNull<Slot>>,
+}
+
+const BLOCK: usize = 64;
+
+impl Pool {
+    pub(crate) fn take(&mut self) -> NonNull<Slot> {
+        if self.free.is_empty() {
+            let block: Box<[Slot]> = (0..BLOCK).map(|_| Slot::new()).collect();
+            self.free.extend(block.iter().map(NonNull::from));
+            self.blocks.push(block);
+        }
+        self.free.pop_front().expect("a block of slots was just added")
+    }
+
+    pub(crate) fn give_back(&mut self, slot: NonNull<Slot>) {
+        self.free.push_back(slot);
+    }
+}
+
+impl Slot {
+    fn new() -> Self {
+        let descriptor = Descriptor {
+            generation: AtomicU64::new(1),
+            base: AtomicU64::new(0),
+            len: AtomicU64::new(0),
+        };
+        Self { descriptor, live: Cell::new(0), allocated_at: Cell::new(0), last: Cell::new(None) }
+    }
+}

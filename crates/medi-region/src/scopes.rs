@@ -1,0 +1,274 @@
+//! The stack of scopes of one thread, and the buffers allocated in them.
+
+use std::fmt;
+use std::ptr::NonNull;
+
+use crate::chunk::{Chunks, Mark};
+use crate::descriptor::{Descriptor, End, Ending, Pool, Slot};
+use crate::mapping::Mapping;
+use crate::{ALIGNMENT, LARGE};
+
+/// Who counts the bytes. Each charge is released exactly once, at the latest when the [`Scopes`] drops.
+pub trait Ledger {
+    /// # Errors
+    /// When the bytes do not fit under a limit; nothing is charged then.
+    fn charge(&self, bytes: u64) -> Result<(), Refused>;
+    fn release(&self, bytes: u64);
+}
+
+/// The ledger has no room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refused;
+
+/// A ledger without a limit.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Unlimited;
+
+impl Ledger for Unlimited {
+    fn charge(&self, _: u64) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn release(&self, _: u64) {}
+}
+
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Options {
+    /// Overwrite small buffers with 0xDB when they end, so that a use through a raw address shows.
+    pub poison: bool,
+}
+
+/// A handle to a live buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Buffer {
+    pub descriptor: *const Descriptor,
+    pub generation: u64,
+}
+
+#[derive(Debug)]
+pub enum AllocateError {
+    /// No scope is open.
+    NoScope,
+    /// More bytes than an address can count.
+    TooLarge,
+    /// The ledger refused.
+    Limit,
+    /// The operating system refused.
+    System(std::io::Error),
+}
+
+impl fmt::Display for AllocateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoScope => write!(f, "no scope is open"),
+            Self::TooLarge => write!(f, "the size is larger than any memory"),
+            Self::Limit => write!(f, "the memory limit is reached"),
+            Self::System(error) => write!(f, "the operating system has no memory: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for AllocateError {}
+
+/// A free of a buffer that does not live: how it ended, unless that is too long ago to be known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FreeError(pub Option<End>);
+
+enum Memory {
+    /// Bumped out of the chunks, between these marks.
+    Small { before: Mark, after: Mark },
+    /// Unmapped when dropped.
+    Large { _mapping: Mapping },
+}
+
+struct Live {
+    slot: NonNull<Slot>,
+    memory: Memory,
+    charged: u64,
+}
+
+struct Scope {
+    /// Where its buffers begin in `Scopes::live`.
+    first: usize,
+    mark: Mark,
+    /// Charged for small buffers that were freed while something above them lived: their memory
+    /// returns only with the scope.
+    held: u64,
+}
+
+/// The scopes that a thread has open, and their memory.
+pub struct Scopes<L: Ledger> {
+    ledger: L,
+    options: Options,
+    pool: Pool,
+    chunks: Chunks,
+    open: Vec<Scope>,
+    /// Buffers of all open scopes in order of allocation; `None` once freed.
+    live: Vec<Option<Live>>,
+}
+
+impl<L: Ledger> Scopes<L> {
+    pub fn new(ledger: L, options: Options) -> Self {
+        Self {
+            ledger,
+            options,
+            pool: Pool::default(),
+            chunks: Chunks::default(),
+            open: vec![],
+            live: vec![],
+        }
+    }
+
+    /// How many scopes are open.
+    pub fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Buffers that live, in all open scopes.
+    pub fn live_buffers(&self) -> usize {
+        self.live.iter().flatten().count()
+    }
+
+    pub fn enter(&mut self) {
+        let mark = self.chunks.mark();
+        self.open.push(Scope { first: self.live.len(), mark, held: 0 });
+    }
+
+    /// Frees what the innermost scope allocated, the newest first. `site` is kept for the message of
+    /// a later use.
+    ///
+    /// # Panics
+    /// If no scope is open.
+    pub fn exit(&mut self, site: u64) {
+        let scope = self.open.pop().expect("a scope exits that was entered");
+        while self.live.len() > scope.first {
+            if let Some(live) = self.live.pop().flatten() {
+                self.end(&live, Ending::ScopeExited, site);
+                self.ledger.release(live.charged);
+            }
+        }
+        self.ledger.release(scope.held);
+        self.chunks.rewind(scope.mark);
+    }
+
+    /// Exits scopes until `depth` are open: what a program that stops in the middle owes.
+    pub fn exit_to(&mut self, depth: usize, site: u64) {
+        while self.open.len() > depth {
+            self.exit(site);
+        }
+    }
+
+    /// A buffer of `bytes` zeroed bytes in the innermost scope. A buffer of 0 bytes is a buffer too.
+    ///
+    /// # Errors
+    /// See [`AllocateError`]; nothing has changed then.
+    pub fn allocate(&mut self, bytes: u64, site: u64) -> Result<Buffer, AllocateError> {
+        if self.open.is_empty() {
+            return Err(AllocateError::NoScope);
+        }
+        let wanted = usize::try_from(bytes).ok().filter(|n| *n <= isize::MAX as usize);
+        let wanted = wanted.ok_or(AllocateError::TooLarge)?;
+        let rounded = wanted.max(1).next_multiple_of(ALIGNMENT);
+        self.ledger.charge(rounded as u64).map_err(|Refused| AllocateError::Limit)?;
+        let (base, memory) = match self.reserve(rounded) {
+            Ok(reserved) => reserved,
+            Err(error) => {
+                self.ledger.release(rounded as u64);
+                return Err(AllocateError::System(error));
+            }
+        };
+        let slot = self.pool.take();
+        // SAFETY: the pool's slots live as long as the pool, and only this thread touches them.
+        let generation =
+            unsafe { slot.as_ref() }.begin(base.addr().get() as u64, bytes, self.live.len(), site);
+        self.live.push(Some(Live { slot, memory, charged: rounded as u64 }));
+        Ok(Buffer { descriptor: slot.as_ptr().cast(), generation })
+    }
+
+    fn reserve(&mut self, bytes: usize) -> std::io::Result<(NonNull<u8>, Memory)> {
+        if bytes >= LARGE {
+            let mapping = Mapping::new(bytes)?;
+            debug_assert!(mapping.len() >= bytes);
+            return Ok((mapping.base(), Memory::Large { _mapping: mapping }));
+        }
+        let before = self.chunks.mark();
+        let base = self.chunks.take(bytes)?;
+        Ok((base, Memory::Small { before, after: self.chunks.mark() }))
+    }
+
+    /// Frees a buffer before its scope exits.
+    ///
+    /// # Errors
+    /// When the buffer does not live any more; nothing has changed then.
+    ///
+    /// # Safety
+    /// The descriptor's address came from [`Scopes::allocate`] of this value.
+    pub unsafe fn free(
+        &mut self,
+        descriptor: *const Descriptor,
+        generation: u64,
+        site: u64,
+    ) -> Result<(), FreeError> {
+        // SAFETY: the caller's promise; a descriptor is the first field of its slot, which never moves.
+        let slot = unsafe { &*descriptor.cast::<Slot>() };
+        if slot.descriptor.generation() != generation {
+            return Err(FreeError(slot.ending_of(generation)));
+        }
+        let index = slot.live.get();
+        let Some(live) = self.live[index].take() else { return Err(FreeError(None)) };
+        self.end(&live, Ending::Freed, site);
+        match live.memory {
+            Memory::Large { .. } => self.ledger.release(live.charged),
+            Memory::Small { before, after } => {
+                // Only the newest small buffer gives its bytes back at once, and only to its own scope.
+                if self.chunks.mark() == after && self.is_innermost(index) {
+                    self.chunks.rewind(before);
+                    self.ledger.release(live.charged);
+                } else if let Some(scope) = self.open.iter_mut().rfind(|s| s.first <= index) {
+                    scope.held += live.charged;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_innermost(&self, live: usize) -> bool {
+        self.open.last().is_some_and(|scope| scope.first <= live)
+    }
+
+    /// How the buffer of a stale handle ended, unless its descriptor has been reused since.
+    ///
+    /// # Safety
+    /// The descriptor's address came from [`Scopes::allocate`] of this value.
+    pub unsafe fn ending(&self, descriptor: *const Descriptor, generation: u64) -> Option<End> {
+        // SAFETY: the caller's promise, as in `free`.
+        unsafe { &*descriptor.cast::<Slot>() }.ending_of(generation)
+    }
+
+    /// Where a live buffer was allocated.
+    ///
+    /// # Safety
+    /// The descriptor's address came from [`Scopes::allocate`] of this value.
+    pub unsafe fn allocated_at(&self, descriptor: *const Descriptor) -> u64 {
+        // SAFETY: the caller's promise, as in `free`.
+        unsafe { &*descriptor.cast::<Slot>() }.allocated_at.get()
+    }
+
+    fn end(&mut self, live: &Live, ending: Ending, site: u64) {
+        // SAFETY: a live buffer's slot is in the pool, and only this thread touches it.
+        let slot = unsafe { live.slot.as_ref() };
+        if self.options.poison && matches!(live.memory, Memory::Small { .. }) {
+            let base = std::ptr::with_exposed_provenance_mut::<u8>(slot.descriptor.base() as usize);
+            // SAFETY: the buffer's memory is still its own here, `charged` bytes from its base.
+            unsafe { base.write_bytes(0xDB, live.charged as usize) };
+        }
+        slot.end(ending, site);
+        self.pool.give_back(live.slot);
+    }
+}
+
+impl<L: Ledger> Drop for Scopes<L> {
+    fn drop(&mut self) {
+        self.exit_to(0, 0);
+    }
+}
