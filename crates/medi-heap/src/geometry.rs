@@ -1,0 +1,116 @@
+//! Where things are: the division of the reserved range, and the way from an address to its metadata.
+//!
+//! The lower part of the range holds slabs of blocks for small objects, the upper part page spans for
+//! large ones. Inside a slab an object's metadata byte is at `slab + offset / 16`: the first blocks of a
+//! slab would describe themselves, so they hold the metadata instead.
+
+use crate::block_set::BlockIndex;
+use crate::layout::{BLOCK, BLOCK_GRANULES, GRANULE, SLAB, SLAB_BLOCKS, SLAB_META_BLOCKS};
+
+/// The division of a heap's reserved range. Never changes while the heap lives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Geometry {
+    /// First address of the slabs; aligned to a slab.
+    pub small_base: usize,
+    /// Bytes of slabs.
+    pub small_bytes: usize,
+    /// First address of the page spans.
+    pub large_base: usize,
+    /// Bytes of page spans.
+    pub large_bytes: usize,
+    /// One byte for each block: the mark under which something in it was last found live.
+    pub touched: *mut u8,
+}
+
+// SAFETY: `touched` points at a table that lives as long as the heap and whose bytes are written only by
+// the marker while all mutators are stopped (I2).
+unsafe impl Send for Geometry {}
+// SAFETY: as above.
+unsafe impl Sync for Geometry {}
+
+impl Geometry {
+    /// True when `address` lies in the slabs.
+    #[inline]
+    pub fn is_small(&self, address: usize) -> bool {
+        address.wrapping_sub(self.small_base) < self.small_bytes
+    }
+
+    /// The block that a small address lies in.
+    #[inline]
+    pub fn block_of(&self, address: usize) -> BlockIndex {
+        BlockIndex(((address - self.small_base) / BLOCK) as u32)
+    }
+
+    /// First address of a block.
+    #[inline]
+    pub fn block_address(&self, block: BlockIndex) -> usize {
+        self.small_base + block.0 as usize * BLOCK
+    }
+
+    /// How many blocks the slabs have, those for metadata included.
+    pub fn blocks(&self) -> u32 {
+        (self.small_bytes / BLOCK) as u32
+    }
+
+    /// True when the block holds objects, not metadata.
+    pub fn holds_objects(block: BlockIndex) -> bool {
+        block.0 as usize % SLAB_BLOCKS >= SLAB_META_BLOCKS
+    }
+
+    /// The metadata byte of the granule at a small address.
+    #[inline]
+    pub fn metadata(address: usize) -> *mut u8 {
+        let slab = address & !(SLAB - 1);
+        (slab + (address & (SLAB - 1)) / GRANULE) as *mut u8
+    }
+
+    /// The metadata of a whole block.
+    ///
+    /// # Safety
+    /// The block's slab is committed, and nobody writes the block's metadata while the reference lives.
+    pub unsafe fn block_metadata<'a>(&self, block: BlockIndex) -> &'a [u8; BLOCK_GRANULES] {
+        // SAFETY: the bytes belong to the block (I1), and the caller vouches for the rest.
+        unsafe { &*Self::metadata(self.block_address(block)).cast() }
+    }
+
+    /// The metadata of a whole block, to change.
+    ///
+    /// # Safety
+    /// The block's slab is committed, and nobody else reads or writes the block's metadata while the
+    /// reference lives.
+    pub unsafe fn block_metadata_mut<'a>(&self, block: BlockIndex) -> &'a mut [u8; BLOCK_GRANULES] {
+        // SAFETY: as above, exclusively.
+        unsafe { &mut *Self::metadata(self.block_address(block)).cast() }
+    }
+
+    /// The mark under which something in the block was last found live; zero when nothing was.
+    #[inline]
+    pub fn touched(&self, block: BlockIndex) -> u8 {
+        debug_assert!(block.0 < self.blocks());
+        // SAFETY: the table has a byte for each block; writers are stopped or are the caller (I2).
+        unsafe { *self.touched.add(block.0 as usize) }
+    }
+
+    /// Notes that something in the block is live under `mark`.
+    #[inline]
+    pub fn touch(&self, block: BlockIndex, mark: u8) {
+        debug_assert!(block.0 < self.blocks());
+        // SAFETY: the table has a byte for each block; only the marker calls this (I2).
+        unsafe { *self.touched.add(block.0 as usize) = mark }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_of_different_granules_never_meets_objects_or_other_metadata() {
+        let slab = 64 * SLAB;
+        let first_object = slab + SLAB_META_BLOCKS * BLOCK;
+        let last_object = slab + SLAB - GRANULE;
+        assert_eq!(Geometry::metadata(first_object) as usize, slab + 16 * 1024);
+        assert_eq!(Geometry::metadata(last_object) as usize, first_object - 1);
+        assert_eq!(Geometry::metadata(slab + SLAB) as usize, slab + SLAB);
+    }
+}

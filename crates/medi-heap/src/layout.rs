@@ -1,0 +1,154 @@
+//! Every offset, size and bit pattern of the heap, in one place.
+//!
+//! Rust code and the code generator both read this module, so a number that compiled code depends on
+//! exists once. Nothing here allocates or decides; it only names. Sizes are in bytes unless the name says
+//! otherwise. The object model follows Whippet's Nofl space: 16-byte granules with one metadata byte
+//! each, found by masking an address down to its slab.
+
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicU8, AtomicU32};
+
+use crate::mutator::Inner;
+
+/// The unit of allocation: every object starts at a multiple of it and its size is rounded up to it.
+pub const GRANULE: usize = 16;
+/// The unit that a thread takes to allocate in.
+pub const BLOCK: usize = 64 << 10;
+/// Objects of this size and above live in page spans of their own.
+pub const LARGE: usize = 8 << 10;
+/// The unit that address space is put to use in; slabs are aligned to their size, so that a mask finds
+/// an object's metadata.
+pub const SLAB: usize = 4 << 20;
+/// The operating system's page.
+pub const PAGE: usize = 4096;
+
+/// Granules in a block, which is also the bytes of metadata that a block has.
+pub const BLOCK_GRANULES: usize = BLOCK / GRANULE;
+/// Blocks in a slab, those that hold metadata included.
+pub const SLAB_BLOCKS: usize = SLAB / BLOCK;
+/// Blocks at the start of each slab that hold its metadata: one byte per granule of the whole slab.
+pub const SLAB_META_BLOCKS: usize = SLAB / GRANULE / BLOCK;
+
+/// Size of the header; the first field of a fixed object follows it.
+pub const HEADER: usize = 8;
+/// Offset of an array's length: a `u64` that counts elements.
+pub const ARRAY_LEN: usize = 8;
+/// Offset of an array's first element.
+pub const ARRAY_DATA: usize = 16;
+/// Offset of the colour byte in the header.
+pub const COLOUR: usize = 4;
+/// Offset of the flags byte in the header.
+pub const FLAGS: usize = 5;
+/// Offset of the referent in a weak cell.
+pub const WEAK_REFERENT: usize = 8;
+
+/// Offset of the allocation cursor in [`MutatorWords`]: the address that the next object gets.
+pub const CURSOR: usize = 0;
+/// Offset of the allocation limit: an object fits when the cursor plus its size does not exceed it.
+pub const LIMIT: usize = 8;
+/// Offset of the header template: the colour bits in place; OR it with the type id.
+pub const ALLOC_HEADER: usize = 16;
+/// Offset of the poll word (`u32`): when it is not zero, come to a safepoint. The heap owns bit 0, the
+/// embedder may use the others for its own requests.
+pub const POLL: usize = 24;
+/// Offset of the colour (`u8`) for which a reference store needs no slow path.
+pub const SKIP: usize = 28;
+
+/// The bit of the poll word that the heap raises.
+pub const POLL_STOP: u32 = 1;
+
+/// The colour that equals no object's: with it in [`SKIP`], every reference store takes the slow path.
+pub const COLOUR_NONE: u8 = 0xff;
+/// The first colour that objects get. Zero stays free to mean "no header here".
+pub const COLOUR_FIRST: u8 = 1;
+
+/// What freed memory is filled with in poison mode, byte by byte.
+pub const POISON: u8 = 0xdb;
+
+/// The bits of a granule's metadata byte.
+pub(crate) mod meta {
+    /// Which bits hold the mark state of the object that starts here; zero means none.
+    pub const STATE: u8 = 0b0000_0111;
+    /// The object that starts here holds no references, so marking need not touch it again.
+    pub const NO_REFS: u8 = 0b0001_0000;
+    /// An object ends with this granule.
+    pub const END: u8 = 0b1000_0000;
+}
+
+/// The words that compiled code shares with the heap, one set for each thread.
+///
+/// The embedder puts them first in its per-thread context. Compiled code reads and writes the fields at
+/// the offsets above; everyone else goes through [`crate::Mutator`].
+#[repr(C, align(64))]
+pub struct MutatorWords {
+    pub(crate) cursor: Cell<usize>,
+    pub(crate) limit: Cell<usize>,
+    pub(crate) alloc_header: Cell<u64>,
+    pub(crate) poll: AtomicU32,
+    pub(crate) skip: AtomicU8,
+    spare: [u8; 3],
+    pub(crate) mutator: Cell<*mut Inner>,
+    reserved: [u64; 3],
+}
+
+impl MutatorWords {
+    /// Words that belong to no heap yet: nothing can be allocated through them until
+    /// [`crate::Heap::attach`].
+    pub const fn new() -> MutatorWords {
+        MutatorWords {
+            cursor: Cell::new(0),
+            limit: Cell::new(0),
+            alloc_header: Cell::new(0),
+            poll: AtomicU32::new(0),
+            skip: AtomicU8::new(COLOUR_FIRST),
+            spare: [0; 3],
+            mutator: Cell::new(ptr::null_mut()),
+            reserved: [0; 3],
+        }
+    }
+
+    /// The poll word, which other threads may read and raise bits in.
+    pub fn poll(&self) -> &AtomicU32 {
+        &self.poll
+    }
+}
+
+impl Default for MutatorWords {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const _: () = {
+    use std::mem::offset_of;
+    assert!(size_of::<MutatorWords>() == 64);
+    assert!(offset_of!(MutatorWords, cursor) == CURSOR);
+    assert!(offset_of!(MutatorWords, limit) == LIMIT);
+    assert!(offset_of!(MutatorWords, alloc_header) == ALLOC_HEADER);
+    assert!(offset_of!(MutatorWords, poll) == POLL);
+    assert!(offset_of!(MutatorWords, skip) == SKIP);
+    assert!(BLOCK_GRANULES == PAGE, "a block's metadata is one page, so it is touched alone");
+    assert!(size_of::<usize>() == 8, "the object model needs 64-bit addresses");
+};
+
+/// The header word of a new object of type `ty`, given the thread's header template.
+#[inline]
+pub const fn header_word(template: u64, ty: u32) -> u64 {
+    template | ty as u64
+}
+
+/// The header template that carries `colour`.
+#[inline]
+pub const fn header_template(colour: u8) -> u64 {
+    (colour as u64) << (COLOUR * 8)
+}
+
+/// `bytes` rounded up to whole granules, or `None` when that overflows.
+#[inline]
+pub const fn round_to_granule(bytes: usize) -> Option<usize> {
+    match bytes.checked_add(GRANULE - 1) {
+        Some(sum) => Some(sum & !(GRANULE - 1)),
+        None => None,
+    }
+}

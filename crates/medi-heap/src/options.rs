@@ -1,0 +1,85 @@
+//! Everything about a heap that can be chosen when it is made.
+//!
+//! The defaults are what a program should run with; the modes that find bugs are ordinary options, so
+//! that a test turns them on without another build.
+
+use std::num::NonZeroU64;
+
+/// Choices for a new heap. All sizes are bytes.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The most memory that the heap and the external ledger together may hold. `None`: as much as the
+    /// reserve has room for. Default: `None`.
+    pub limit: Option<u64>,
+    /// Address space to reserve. Costs nothing until used. `None`: four times the limit, or twice the
+    /// machine's memory when there is no limit; halved until the system grants it. Default: `None`.
+    pub reserve: Option<u64>,
+    /// Fill what is freed with [`crate::layout::POISON`], and check the pattern when the memory is used
+    /// again, which finds writes after free. Default: off.
+    pub poison: bool,
+    /// Collect at every n-th allocation; compiled code then takes the slow path for each of them.
+    /// Default: `None`.
+    pub collect_every: Option<NonZeroU64>,
+    /// After each collection, trace the heap again in the simplest way and compare. A difference is a
+    /// panic that says what was found. Default: off.
+    pub verify: bool,
+    /// For tests: every collection moves every object to fresh memory and makes the old memory
+    /// inaccessible (or poisoned and readable, with `poison`), so that a root nobody reported faults at
+    /// its next use. Default: off.
+    pub moving: bool,
+    /// Make every reference store take the barrier's slow path. With `verify`, also check at each
+    /// collection that an object whose references changed went through it. Default: off.
+    pub log_writes: bool,
+    /// How much may be allocated before the next collection, as a multiple of what the last one found
+    /// live. Default: 1.5.
+    pub growth: f64,
+    /// The least that is allocated between two collections, however little is live. Default: 64 MiB.
+    pub min_trigger: u64,
+    /// How much is allocated before the first collection. Default: 32 MiB.
+    pub initial_trigger: u64,
+    /// Mean distance between two sampled allocations; 0 turns sampling off. Default: 512 KiB.
+    pub sample_interval: u64,
+    /// Ask the kernel for huge pages for the small-object space. Default: off.
+    pub huge_pages: bool,
+    /// Make the n-th request to the operating system (reserve, commit) and all later ones fail, counted
+    /// from zero, to see what the embedder does then. Default: `None`.
+    pub fail_os_after: Option<u64>,
+    /// Break the collector in a chosen way, to prove that the checks would find it. Default: none.
+    pub plant: Option<Plant>,
+}
+
+/// A bug to plant in the collector. Each is one that the verifier must find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// Marking overlooks the first root slot that is not nil.
+    SkipRoot,
+    /// Marking overlooks the last reference of each object.
+    SkipField,
+    /// Marking leaves out the end bits.
+    SkipEnd,
+    /// Weak references to dead objects are left as they were.
+    KeepWeak,
+    /// The write barrier logs nothing.
+    SkipLog,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            limit: None,
+            reserve: None,
+            poison: false,
+            collect_every: None,
+            verify: false,
+            moving: false,
+            log_writes: false,
+            growth: 1.5,
+            min_trigger: 64 << 20,
+            initial_trigger: 32 << 20,
+            sample_interval: 512 << 10,
+            huge_pages: false,
+            fail_os_after: None,
+            plant: None,
+        }
+    }
+}

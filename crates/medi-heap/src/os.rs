@@ -1,0 +1,171 @@
+//! The only place that asks the operating system for memory.
+//!
+//! Address space is reserved once, inaccessible; parts of it are committed (made readable and writable,
+//! zero on first touch), returned (contents dropped, zero on the next touch) and, for the moving mode,
+//! sealed. Every request that can fail passes a fail point, so that tests see what happens when it does.
+
+use std::io;
+use std::ptr;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// A reserved range of addresses, unmapped when dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    base: usize,
+    bytes: usize,
+}
+
+impl Reservation {
+    pub fn base(&self) -> usize {
+        self.base
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        // SAFETY: the range is exactly what `reserve` mapped, and the heap that used it is gone.
+        unsafe { libc::munmap(self.base as *mut libc::c_void, self.bytes) };
+    }
+}
+
+/// The system, with its fail point.
+#[derive(Debug)]
+pub(crate) struct Os {
+    requests_left: AtomicI64,
+}
+
+impl Os {
+    /// A system that refuses its `fail_after`-th request and all later ones.
+    pub fn new(fail_after: Option<u64>) -> Os {
+        let requests = fail_after.map_or(i64::MAX, |n| n.min(i64::MAX as u64) as i64);
+        Os { requests_left: AtomicI64::new(requests) }
+    }
+
+    fn admit(&self) -> io::Result<()> {
+        if self.requests_left.load(Ordering::Relaxed) == i64::MAX {
+            return Ok(());
+        }
+        if self.requests_left.fetch_sub(1, Ordering::Relaxed) <= 0 {
+            self.requests_left.store(0, Ordering::Relaxed);
+            return Err(io::Error::from_raw_os_error(libc::ENOMEM));
+        }
+        Ok(())
+    }
+
+    /// Reserves `bytes` of inaccessible addresses aligned to `align`.
+    pub fn reserve(&self, bytes: usize, align: usize) -> io::Result<Reservation> {
+        self.admit()?;
+        let whole = bytes.checked_add(align).ok_or(io::ErrorKind::InvalidInput)?;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing of ours.
+        let start = unsafe { libc::mmap(ptr::null_mut(), whole, libc::PROT_NONE, flags, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = start as usize;
+        let base = start.next_multiple_of(align);
+        for (from, to) in [(start, base), (base + bytes, start + whole)] {
+            if to > from {
+                // SAFETY: a part of the mapping made above that nothing uses.
+                unsafe { libc::munmap(from as *mut libc::c_void, to - from) };
+            }
+        }
+        Ok(Reservation { base, bytes })
+    }
+
+    /// A mapping that is readable, writable, and zero, and that takes memory only where it is touched.
+    pub fn table(&self, bytes: usize) -> io::Result<Reservation> {
+        let reservation = self.reserve(bytes.next_multiple_of(4096), 4096)?;
+        self.commit(reservation.base, reservation.bytes)?;
+        Ok(reservation)
+    }
+
+    /// Makes `[start, start + bytes)` of a reservation usable.
+    pub fn commit(&self, start: usize, bytes: usize) -> io::Result<()> {
+        self.admit()?;
+        protect(start, bytes, libc::PROT_READ | libc::PROT_WRITE)
+    }
+
+    /// Drops the contents of a committed range: its memory goes back to the system, and it reads as zero
+    /// from now on.
+    pub fn give_back(&self, start: usize, bytes: usize) {
+        // SAFETY: the caller owns the range and wants its contents gone.
+        let result =
+            unsafe { libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_DONTNEED) };
+        assert_eq!(
+            result,
+            0,
+            "madvise(DONTNEED) on our own mapping: {}",
+            io::Error::last_os_error()
+        );
+    }
+
+    /// Makes a committed range inaccessible and drops its contents.
+    pub fn seal(&self, start: usize, bytes: usize) {
+        self.give_back(start, bytes);
+        protect(start, bytes, libc::PROT_NONE).expect("sealing our own mapping");
+    }
+
+    /// Makes a sealed range usable again; it reads as zero.
+    pub fn unseal(&self, start: usize, bytes: usize) -> io::Result<()> {
+        protect(start, bytes, libc::PROT_READ | libc::PROT_WRITE)
+    }
+
+    /// Asks for huge pages. A refusal is not an error: they are only a matter of speed.
+    pub fn prefer_huge_pages(&self, start: usize, bytes: usize) {
+        // SAFETY: advice on a range of ours; it changes no contents.
+        unsafe { libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_HUGEPAGE) };
+    }
+}
+
+fn protect(start: usize, bytes: usize, protection: libc::c_int) -> io::Result<()> {
+    // SAFETY: the range lies in a reservation of ours; the caller has no use of it that the new
+    // protection forbids.
+    match unsafe { libc::mprotect(start as *mut libc::c_void, bytes, protection) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The machine's memory in bytes.
+pub(crate) fn physical_memory() -> u64 {
+    // SAFETY: sysconf only reads.
+    let (pages, page) =
+        unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+    if pages > 0 && page > 0 { pages as u64 * page as u64 } else { 8 << 30 }
+}
+
+/// CPU time of the calling thread in nanoseconds.
+pub(crate) fn thread_cpu_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the clock exists on Linux and the pointer is to a local.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_back_reads_as_zero() {
+        let os = Os::new(None);
+        let table = os.table(8192).unwrap();
+        let byte = table.base() as *mut u8;
+        // SAFETY: the table is 8192 usable bytes.
+        unsafe {
+            byte.write(7);
+            os.give_back(table.base(), 4096);
+            assert_eq!(byte.read(), 0);
+        }
+    }
+
+    #[test]
+    fn a_system_told_to_fail_fails_from_then_on() {
+        let os = Os::new(Some(1));
+        let range = os.reserve(1 << 20, 1 << 20).unwrap();
+        assert_eq!(range.base() % (1 << 20), 0);
+        assert!(os.commit(range.base(), 4096).is_err());
+        assert!(os.reserve(4096, 4096).is_err());
+    }
+}

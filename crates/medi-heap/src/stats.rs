@@ -1,0 +1,153 @@
+//! What a heap counts about itself.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::types::TypeId;
+
+/// Why a thread could not go on for a while.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum PauseCause {
+    /// It waited at a safepoint, or on its way back from native code, while another thread collected.
+    Handshake,
+    /// It took a block to allocate in, or memory for a large object.
+    SlowPath,
+    /// It swept a block for that.
+    Sweep,
+    /// It had to collect because memory had run out.
+    Stall,
+    /// The world was stopped for a collection.
+    Collection,
+}
+
+impl PauseCause {
+    /// All causes, in the order of their declaration.
+    pub const ALL: [PauseCause; 5] = [
+        PauseCause::Handshake,
+        PauseCause::SlowPath,
+        PauseCause::Sweep,
+        PauseCause::Stall,
+        PauseCause::Collection,
+    ];
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            PauseCause::Handshake => "handshake",
+            PauseCause::SlowPath => "slow_path",
+            PauseCause::Sweep => "sweep",
+            PauseCause::Stall => "stall",
+            PauseCause::Collection => "collection",
+        }
+    }
+}
+
+/// How long the pauses of one cause were, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PauseStats {
+    /// How many there were.
+    pub count: u64,
+    /// Half were no longer than this.
+    pub p50: u64,
+    /// 99 % were no longer than this.
+    pub p99: u64,
+    /// 99.9 % were no longer than this.
+    pub p999: u64,
+    /// The longest.
+    pub max: u64,
+}
+
+/// The state of a heap's counters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stats {
+    /// Collections finished.
+    pub cycles: u64,
+    /// Bytes allocated since the heap was made, in whole granules. Exact after a collection; between
+    /// collections it leaves out what threads have allocated in the stretch they are in.
+    pub allocated_bytes: u64,
+    /// Bytes that the last collection found live.
+    pub live_bytes: u64,
+    /// Collected memory held from the system now, metadata included.
+    pub heap_bytes: u64,
+    /// The most that was ever held.
+    pub peak_heap_bytes: u64,
+    /// Bytes held in empty blocks, ready for use.
+    pub free_bytes: u64,
+    /// Bytes in page spans of large objects.
+    pub large_bytes: u64,
+    /// Bytes that the embedder has charged to the ledger.
+    pub external_bytes: u64,
+    /// The limit in force.
+    pub limit: Option<u64>,
+    /// Objects marked, over all collections.
+    pub marked_objects: u64,
+    /// Bytes marked, over all collections.
+    pub marked_bytes: u64,
+    /// Wall-clock nanoseconds spent marking.
+    pub mark_wall_ns: u64,
+    /// CPU nanoseconds spent marking.
+    pub mark_cpu_ns: u64,
+    /// Nanoseconds spent sweeping. Sweeps are too short for the CPU clock, so this is by the wall clock.
+    pub sweep_ns: u64,
+    /// Blocks swept.
+    pub swept_blocks: u64,
+    /// Bytes given back to the system.
+    pub returned_bytes: u64,
+    /// How often a reference store took the barrier's slow path.
+    pub barrier_slow_paths: u64,
+    /// Pauses by cause, in the order of [`PauseCause::ALL`].
+    pub pauses: [PauseStats; 5],
+}
+
+impl Stats {
+    /// The pauses of one cause.
+    pub fn pause(&self, cause: PauseCause) -> PauseStats {
+        self.pauses[cause as usize]
+    }
+}
+
+/// What one type holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeUse {
+    /// The type.
+    pub type_id: TypeId,
+    /// The name it was registered with.
+    pub name: String,
+    /// Live objects of it.
+    pub objects: u64,
+    /// Their bytes, in whole granules.
+    pub bytes: u64,
+}
+
+/// Histograms of pauses.
+pub(crate) struct Pauses {
+    by_cause: [Histogram<u64>; 5],
+}
+
+impl Pauses {
+    pub fn new() -> Pauses {
+        // Two digits: 1 % is finer than the machine's own noise. An hour is longer than anyone waits.
+        let histogram =
+            || Histogram::new_with_max(3_600_000_000_000, 2).expect("a valid range and precision");
+        Pauses { by_cause: std::array::from_fn(|_| histogram()) }
+    }
+
+    pub fn record(&mut self, cause: PauseCause, pause: Duration) {
+        let ns = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
+        self.by_cause[cause as usize].saturating_record(ns);
+    }
+
+    pub fn summary(&self) -> [PauseStats; 5] {
+        std::array::from_fn(|i| {
+            let h = &self.by_cause[i];
+            PauseStats {
+                count: h.len(),
+                p50: h.value_at_quantile(0.5),
+                p99: h.value_at_quantile(0.99),
+                p999: h.value_at_quantile(0.999),
+                max: h.max(),
+            }
+        })
+    }
+}

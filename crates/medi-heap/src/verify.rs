@@ -1,0 +1,283 @@
+//! Checking the heap against an independent trace.
+//!
+//! After a collection, while all threads are still stopped, the verifier follows all references again in
+//! the plainest way, a set and a worklist, with none of the marker's code, and compares: what is reachable
+//! must be marked and nothing else; objects must lie where objects can lie, not overlap, and carry start
+//! and end in their metadata; weak references must be nil or refer to what is reachable. A second check,
+//! for the barrier: an object whose references changed since the last collection must have been logged.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
+
+use crate::cycle::for_each_root;
+use crate::geometry::Geometry;
+use crate::heap::{AddressMap, HeapInner, MutatorPtr};
+use crate::layout::{BLOCK, GRANULE, LARGE, meta};
+use crate::mark::weak_slot;
+use crate::space::Space;
+use crate::types::{Tracing, TypeInfo};
+
+/// What the verifier found wrong.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Violation {
+    object: usize,
+    name: String,
+    what: What,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    NotAnObject { found_in: usize },
+    UnknownType(u32),
+    NotMarked,
+    MarkedButUnreachable,
+    Overlaps { next: usize },
+    LeavesItsBlock,
+    WrongEnd,
+    WeakToTheDead { referent: usize },
+    LiveBytes { counted: u64, marked: u64 },
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Violation { object, name, what } = self;
+        match what {
+            What::NotAnObject { found_in: 0 } => {
+                write!(f, "a root holds {object:#x}, and no object is there")
+            }
+            What::NotAnObject { found_in } => {
+                write!(
+                    f,
+                    "the object at {found_in:#x} refers to {object:#x}, and no object is there"
+                )
+            }
+            What::UnknownType(ty) => {
+                write!(f, "the object at {object:#x} has the unknown type {ty}")
+            }
+            What::NotMarked => {
+                write!(f, "the {name} at {object:#x} can be reached, but marking did not find it")
+            }
+            What::MarkedButUnreachable => {
+                write!(f, "the {name} at {object:#x} is marked, but nothing refers to it")
+            }
+            What::Overlaps { next } => {
+                write!(f, "the {name} at {object:#x} reaches into the object at {next:#x}")
+            }
+            What::LeavesItsBlock => {
+                write!(f, "the {name} at {object:#x} reaches over the end of its block or span")
+            }
+            What::WrongEnd => write!(
+                f,
+                "the metadata of the {name} at {object:#x} does not say where the object ends"
+            ),
+            What::WeakToTheDead { referent } => {
+                write!(
+                    f,
+                    "the weak reference at {object:#x} still refers to {referent:#x}, which is dead"
+                )
+            }
+            What::LiveBytes { counted, marked } => {
+                write!(f, "{counted} bytes can be reached, but marking counted {marked}")
+            }
+        }
+    }
+}
+
+/// Verifies the whole heap.
+///
+/// # Safety
+/// All mutators are stopped, and a collection has just sorted the blocks.
+pub(crate) unsafe fn verify(
+    heap: &HeapInner,
+    space: &Space,
+    types: &[TypeInfo],
+    mutators: &[MutatorPtr],
+) -> Result<(), Violation> {
+    let name = |address: usize| {
+        // SAFETY: only called for what has been found to be an object.
+        let ty = unsafe { *(address as *const u32) };
+        types[ty as usize].name.to_string()
+    };
+    let violation = |object, what| Violation { object, name: name(object), what };
+
+    let mut worklist: Vec<(usize, usize)> = Vec::new();
+    // SAFETY: all mutators are stopped.
+    unsafe {
+        for_each_root(heap, mutators, &mut |slot| {
+            if *slot != 0 {
+                worklist.push((*slot, 0));
+            }
+        })
+    };
+    let mut reached: HashSet<usize> = HashSet::new();
+    let mut extents: Vec<(usize, usize)> = Vec::new();
+    while let Some((address, found_in)) = worklist.pop() {
+        if !reached.insert(address) {
+            continue;
+        }
+        let nameless = |what| Violation { object: address, name: String::new(), what };
+        if !space.is_plausible(address) {
+            return Err(nameless(What::NotAnObject { found_in }));
+        }
+        // SAFETY: the address is aligned and in memory that holds objects.
+        let ty = unsafe { *(address as *const u32) };
+        let info = types.get(ty as usize).ok_or_else(|| nameless(What::UnknownType(ty)))?;
+        if !space.is_marked(address) {
+            return Err(violation(address, What::NotMarked));
+        }
+        // SAFETY: as above; the type is known.
+        let bytes = unsafe { info.size.size_of(address) };
+        extents.push((address, bytes));
+        // SAFETY: as above.
+        unsafe {
+            check_extent(space, address, bytes).map_err(|what| violation(address, what))?;
+            info.for_each_slot(address, |slot| {
+                if *slot != 0 {
+                    worklist.push((*slot, address));
+                }
+            });
+        }
+    }
+
+    extents.sort_unstable();
+    for pair in extents.windows(2) {
+        let ((object, bytes), (next, _)) = (pair[0], pair[1]);
+        if object + bytes > next {
+            return Err(violation(object, What::Overlaps { next }));
+        }
+    }
+    let mut unreachable = None;
+    space.for_each_marked(|address| {
+        if !reached.contains(&address) {
+            unreachable = Some(address);
+        }
+    });
+    if let Some(address) = unreachable {
+        return Err(violation(address, What::MarkedButUnreachable));
+    }
+    let counted: u64 = extents.iter().map(|(_, bytes)| *bytes as u64).sum();
+    if counted != space.totals.live {
+        let what = What::LiveBytes { counted, marked: space.totals.live };
+        return Err(Violation { object: 0, name: String::new(), what });
+    }
+
+    let mut stale = None;
+    let mut check_weak = |holder: usize, slot: *mut usize| {
+        // SAFETY: the slot is a weak handle's or a live weak cell's.
+        let referent = unsafe { *slot };
+        if referent != 0 && !reached.contains(&referent) {
+            stale = Some(Violation {
+                object: holder,
+                name: String::new(),
+                what: What::WeakToTheDead { referent },
+            });
+        }
+    };
+    heap.weaks.visit(&mut |slot| check_weak(slot as usize, slot));
+    for (address, _) in &extents {
+        // SAFETY: the object has been checked.
+        let ty = unsafe { *(*address as *const u32) };
+        if matches!(types[ty as usize].tracing, Tracing::Weak) {
+            check_weak(*address, weak_slot(*address));
+        }
+    }
+    stale.map_or(Ok(()), Err)
+}
+
+/// Checks that an object lies inside its block or span, and that its metadata spans it exactly.
+///
+/// # Safety
+/// A live object of `bytes` bytes is at `address`.
+unsafe fn check_extent(space: &Space, address: usize, bytes: usize) -> Result<(), What> {
+    if !space.geometry.is_small(address) {
+        let span = space.large.bytes_at(address).unwrap_or(0);
+        return if bytes <= span && bytes >= LARGE { Ok(()) } else { Err(What::LeavesItsBlock) };
+    }
+    if address % BLOCK + bytes > BLOCK {
+        return Err(What::LeavesItsBlock);
+    }
+    let first = Geometry::metadata(address);
+    let last = bytes / GRANULE - 1;
+    for i in 0..=last {
+        // SAFETY: the object's granules are in one block, whose metadata is one run.
+        let byte = unsafe { *first.add(i) };
+        let starts = byte & meta::STATE != 0;
+        let ends = byte & meta::END != 0;
+        if starts != (i == 0) || ends != (i == last) {
+            return Err(What::WrongEnd);
+        }
+    }
+    Ok(())
+}
+
+/// The references of every object at the end of a collection, hashed.
+#[derive(Default)]
+pub(crate) struct WriteSnapshot {
+    references: AddressMap<u64>,
+}
+
+/// # Safety
+/// A live object of the type is at `address`.
+unsafe fn hash_references(info: &TypeInfo, address: usize) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // SAFETY: the caller vouches for the object.
+    unsafe { info.for_each_slot(address, |slot| hasher.write_usize(*slot)) };
+    hasher.finish()
+}
+
+/// Panics when an object's references changed since the last collection and no barrier logged it.
+///
+/// # Safety
+/// All mutators are stopped, and marking is done.
+pub(crate) unsafe fn check_writes(
+    heap: &HeapInner,
+    space: &Space,
+    types: &[TypeInfo],
+    mutators: &[MutatorPtr],
+) {
+    let mut logged: HashSet<usize> = HashSet::new();
+    for mutator in mutators {
+        // SAFETY: attached mutators are alive, and stopped.
+        logged.extend(unsafe { mutator.0.as_ref() }.log.borrow().iter());
+    }
+    let snapshot = heap.snapshot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    space.for_each_marked(|address| {
+        let Some(before) = snapshot.references.get(&address) else { return };
+        // SAFETY: the object is live.
+        let info = unsafe { &types[*(address as *const u32) as usize] };
+        // SAFETY: as above.
+        let now = unsafe { hash_references(info, address) };
+        assert!(
+            now == *before || logged.contains(&address),
+            "heap verification failed: a reference in the {} at {address:#x} was overwritten without \
+             the write barrier",
+            info.name
+        );
+    });
+}
+
+/// Takes the snapshot that the next collection's [`check_writes`] compares with, and empties the logs.
+///
+/// # Safety
+/// All mutators are stopped, and the collection has sorted the blocks.
+pub(crate) unsafe fn snapshot_writes(
+    heap: &HeapInner,
+    space: &Space,
+    types: &[TypeInfo],
+    mutators: &[MutatorPtr],
+) {
+    for mutator in mutators {
+        // SAFETY: attached mutators are alive, and stopped.
+        unsafe { mutator.0.as_ref() }.log.borrow_mut().clear();
+    }
+    let mut snapshot = heap.snapshot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    snapshot.references.clear();
+    space.for_each_marked(|address| {
+        // SAFETY: the object is live.
+        let info = unsafe { &types[*(address as *const u32) as usize] };
+        // SAFETY: as above.
+        let hash = unsafe { hash_references(info, address) };
+        snapshot.references.insert(address, hash);
+    });
+}
