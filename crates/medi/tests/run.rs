@@ -1,0 +1,57 @@
+//! Programs that run: each `tests/run/NAME.medi` must print what `NAME.out` holds, plainly and again with a
+//! collection every few allocations, freed memory poisoned and the heap verified after each.
+//!
+//! The first lines of a program may say `// args: …` and `// flags: …` (of the command, before the file).
+
+mod support;
+
+use std::path::Path;
+
+use support::{compare, files, medi, root, transcript};
+
+/// Collections at (almost) every allocation find a missing root; slower programs say `// stress: off`.
+const STRESS: &[&str] = &["--gc-collect-every", "3", "--gc-verify", "--gc-poison"];
+
+fn header(source: &str, key: &str) -> Vec<String> {
+    let prefix = format!("// {key}:");
+    let lines = source.lines().take_while(|line| line.starts_with("//"));
+    let values = lines.filter_map(|line| line.strip_prefix(&prefix));
+    values.flat_map(|value| value.split_whitespace().map(str::to_string)).collect()
+}
+
+fn run(program: &Path, extra: &[&str]) -> String {
+    let source = std::fs::read_to_string(program).expect("a program");
+    let path = program.strip_prefix(root()).expect("in the repository").display().to_string();
+    let (flags, args) = (header(&source, "flags"), header(&source, "args"));
+    let flags = flags.iter().map(String::as_str);
+    let words: Vec<&str> = ["run"].into_iter().chain(extra.iter().copied()).chain(flags).collect();
+    let output = medi(&words).arg(path).args(args).output().expect("medi starts");
+    transcript(&output)
+}
+
+fn check_all(folder: &str, extra: &[&str], skip: impl Fn(&str) -> bool) {
+    let programs = files(&root().join("crates/medi/tests").join(folder), "medi");
+    assert!(!programs.is_empty());
+    let mut failures = vec![];
+    for program in &programs {
+        if skip(&std::fs::read_to_string(program).expect("a program")) {
+            continue;
+        }
+        if let Err(difference) = compare(&program.with_extension("out"), &run(program, extra)) {
+            failures.push(difference);
+        }
+    }
+    assert!(failures.is_empty(), "{} failed\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn programs_print_what_they_should() {
+    check_all("run", &[], |_| false);
+}
+
+#[test]
+fn programs_print_the_same_when_every_third_allocation_collects() {
+    if std::env::var_os("UPDATE").is_none() {
+        check_all("run", STRESS, |source| source.contains("// stress: off"));
+    }
+}

@@ -1,0 +1,63 @@
+//! What the tests that run the `medi` command share.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The top of the repository, from where programs are run, so that paths in messages are short.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository")
+}
+
+/// A `medi` command, without colours and settings of the caller's environment.
+pub fn medi(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_medi"));
+    command.args(args).current_dir(root()).env("NO_COLOR", "1");
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MEDI_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Output, errors and exit code in one text, as fixtures store them.
+pub fn transcript(output: &Output) -> String {
+    let mut all = text(&output.stdout);
+    if !output.stderr.is_empty() {
+        all.push_str("-- stderr\n");
+        all.push_str(&text(&output.stderr));
+    }
+    if !output.status.success() {
+        let code = output.status.code().map_or("a signal".to_string(), |code| code.to_string());
+        all.push_str(&format!("-- exit {code}\n"));
+    }
+    all
+}
+
+/// Compares with a stored text; `UPDATE=1` stores it instead. Returns what differs.
+pub fn compare(expected: &Path, actual: &str) -> Result<(), String> {
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(expected, actual).expect("the fixture can be written");
+        return Ok(());
+    }
+    let stored = fs::read_to_string(expected).unwrap_or_default();
+    if stored == actual {
+        return Ok(());
+    }
+    Err(format!(
+        "{} differs (UPDATE=1 stores the new text)\n--- expected\n{stored}--- actual\n{actual}",
+        expected.display()
+    ))
+}
+
+/// Files of a folder with an ending, sorted.
+pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut found: Vec<_> = paths.filter(|p| p.extension().is_some_and(|e| e == ending)).collect();
+    found.sort();
+    found
+}
