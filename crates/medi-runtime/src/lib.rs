@@ -1,4 +1,21 @@
 //! What a running Medi program stands on: its context, traps, native library and file readers.
+//!
+//! A [`machine::Machine`] holds a heap; compiled code is handed to it as a [`machine::Image`] and run on a thread with
+//! a deep stack. Compiled code reaches the runtime through two doors: the [`stubs`] (allocation, safepoints, errors)
+//! and the native functions of [`natives`], which the library `lib/*.medi` declares.
 
+mod call;
+pub mod code_map;
 pub mod context;
+pub mod entry;
+pub mod error;
+mod handles;
+mod memory_report;
+pub mod natives;
+pub mod output;
 pub mod shape;
+pub mod stack;
+pub mod stubs;
+pub mod thread;
+pub mod trap;
+mod value;

@@ -155,6 +155,11 @@ impl Shapes {
         &self.list[id.0 as usize]
     }
 
+    /// All shapes, in the order of their ids.
+    pub fn all(&self) -> impl Iterator<Item = &Shape> {
+        self.list.iter()
+    }
+
     /// Reserves an id, so that recursive types can refer to it; [`Shapes::define`] fills it. Its value is a
     /// reference until then, which is right for every type that can be recursive.
     pub fn declare_reference(&mut self, name: impl Into<String>) -> ShapeId {

@@ -1,0 +1,160 @@
+//! One call from compiled code into a native function: what natives do to raise, to answer and to make
+//! strings.
+
+use std::io;
+
+use medi_heap::{Heap, Mutator, ObjectRef, OutOfMemory, layout};
+
+use crate::code_map::CodeMap;
+use crate::context::Context;
+use crate::error::{RuntimeError, codes};
+use crate::memory_report;
+use crate::shape::Shapes;
+use crate::stack;
+use crate::thread::{Stop, Thread};
+use crate::value::ArrayTypes;
+
+/// A native function's view of the thread that called it. Fields of the thread are borrowed one at a time:
+/// the collector reads others while the mutator is borrowed.
+#[derive(Clone, Copy)]
+pub(crate) struct Call(*mut Context);
+
+/// The program is stopping; the native returns at once, with any value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopped;
+
+macro_rules! fields {
+    ($($name:ident: $ty:ty),* $(,)?) => {$(
+        #[allow(clippy::mut_from_ref, reason = "one field of a thread that only this call uses")]
+        pub fn $name(&self) -> &mut $ty {
+            // SAFETY: see `Call::new`; natives borrow a field for a few lines, and never the same twice.
+            unsafe { &mut (*self.thread()).$name }
+        }
+    )*};
+}
+
+impl Call {
+    /// # Safety
+    /// `context` is what compiled code passed to a native function that has not returned yet.
+    pub unsafe fn new(context: *mut Context) -> Call {
+        Call(context)
+    }
+
+    pub fn context(&self) -> *mut Context {
+        self.0
+    }
+
+    fn thread(&self) -> *mut Thread {
+        // SAFETY: the context of a running thread is valid, and its thread is set once.
+        unsafe { (*self.0).thread }
+    }
+
+    fields! {
+        mutator: Mutator,
+        scopes: medi_region::Scopes<crate::thread::HeapLedger>,
+        handles: crate::handles::Handles,
+        output: crate::output::Output,
+        builder: Vec<u8>,
+        scratch: Vec<u8>,
+        stop: Option<Stop>,
+    }
+
+    pub fn shapes(&self) -> &Shapes {
+        // SAFETY: shapes never change while a program runs.
+        unsafe { &(*self.thread()).shapes }
+    }
+
+    pub fn code(&self) -> &CodeMap {
+        // SAFETY: as for shapes.
+        unsafe { &(*self.thread()).code }
+    }
+
+    pub fn heap(&self) -> &Heap {
+        // SAFETY: as for shapes.
+        unsafe { &(*self.thread()).heap }
+    }
+
+    pub fn arrays(&self) -> &ArrayTypes {
+        // SAFETY: as for shapes.
+        unsafe { &(*self.thread()).arrays }
+    }
+
+    pub fn hash_seed(&self) -> u64 {
+        // SAFETY: as for shapes.
+        unsafe { (*self.thread()).hash_seed }
+    }
+
+    /// The return address in compiled code: the site of this call.
+    pub fn site(&self) -> u64 {
+        // SAFETY: the context of a running thread is valid.
+        unsafe { (*self.0).exit_pc as u64 }
+    }
+
+    /// Stops the program when this native returns. The first reason wins.
+    pub fn halt(&self, stop: Stop) -> Stopped {
+        self.stop().get_or_insert(stop);
+        // SAFETY: the context of a running thread is valid.
+        unsafe { (*self.0).raised = 1 };
+        Stopped
+    }
+
+    /// Stops the program with an error, which gets the call stack.
+    pub fn raise(&self, error: RuntimeError) -> Stopped {
+        // SAFETY: the thread is in native code called from compiled code.
+        let stack = unsafe { stack::walk(self.0, self.code()) };
+        self.halt(Stop::Error(error.with_stack(stack)))
+    }
+
+    /// Stops the program for an argument that a native cannot work with.
+    pub fn bad_argument(&self, message: impl Into<String>) -> Stopped {
+        self.raise(RuntimeError::new(codes::BAD_ARGUMENT, message))
+    }
+
+    pub fn out_of_memory(&self, error: &OutOfMemory) -> Stopped {
+        self.raise(memory_report::out_of_memory(self.heap(), self.code(), error))
+    }
+
+    /// Stops the program because `print` failed.
+    pub fn output_failed(&self, error: &io::Error) -> Stopped {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return self.halt(Stop::BrokenPipe);
+        }
+        self.raise(RuntimeError::new(codes::FILE, format!("cannot write the output: {error}")))
+    }
+
+    /// Answers with several scalars.
+    pub fn results<const N: usize>(&self, values: [u64; N]) {
+        // SAFETY: the context of a running thread is valid; a native answers with at most MAX_RESULTS.
+        unsafe { (&mut (*self.0).results)[..N].copy_from_slice(&values) };
+    }
+
+    /// An uninitialised (zero) string of `len` bytes. References not in handles are stale afterwards.
+    pub fn new_bytes(&self, len: usize) -> Result<ObjectRef, Stopped> {
+        let ty = self.arrays().string_type();
+        self.mutator().alloc_array(ty, len).map_err(|error| self.out_of_memory(&error))
+    }
+
+    /// A string with this text, which must not lie in the collected heap. References not in handles are
+    /// stale afterwards.
+    pub fn new_string(&self, text: &str) -> Result<u64, Stopped> {
+        let string = self.new_bytes(text.len())?;
+        // SAFETY: the string was just made, as long as the text.
+        unsafe {
+            let data = string.at::<u8>(layout::ARRAY_DATA);
+            data.copy_from_nonoverlapping(text.as_ptr(), text.len());
+        }
+        Ok(string.address() as u64)
+    }
+
+    /// Answers with a `Result[string]`-like pair: no error, and the value's bits.
+    pub fn ok(&self, value: u64) {
+        self.results([0, value]);
+    }
+
+    /// Answers with a failed result whose value is one scalar.
+    pub fn fail(&self, message: &str) {
+        if let Ok(message) = self.new_string(message) {
+            self.results([message, 0]);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The functions behind [`Stub`]: what compiled code falls back to when its inline path does not do.
+//!
+//! Compiled code has noted where it left (exit frame and pc) and stored its allocation cursor before it
+//! gets here. A stub that stops the program sets [`Context::raised`] and returns like any other.
+
+use std::sync::atomic::Ordering;
+
+use medi_heap::{ObjectRef, TypeId, layout};
+
+use crate::call::Call;
+use crate::context::{Context, Stub};
+use crate::error::{RuntimeError, codes};
+use crate::stack;
+use crate::thread::Stop;
+use crate::trap::{self, TrapCode};
+
+type StubFn = unsafe extern "C" fn(*mut Context, u64, u64) -> u64;
+
+/// What goes into [`Context::stubs`].
+pub fn addresses() -> [usize; Stub::COUNT] {
+    let mut table = [0; Stub::COUNT];
+    let mut set =
+        |stub: Stub, address: StubFn| table[stub as usize] = address as *const () as usize;
+    set(Stub::Allocate, allocate);
+    set(Stub::AllocateArray, allocate_array);
+    set(Stub::Safepoint, safepoint);
+    set(Stub::Barrier, barrier);
+    set(Stub::StackCheck, stack_check);
+    set(Stub::RaiseIndex, raise_index);
+    set(Stub::RaiseTrap, raise_trap);
+    table
+}
+
+fn answer(call: Call, allocated: Result<ObjectRef, medi_heap::OutOfMemory>) -> u64 {
+    match allocated {
+        Ok(object) => object.address() as u64,
+        Err(error) => {
+            call.out_of_memory(&error);
+            0
+        }
+    }
+}
+
+/// # Safety
+/// For all stubs: called by compiled code (or by the entry's trap path) with its own context.
+unsafe extern "C" fn allocate(context: *mut Context, ty: u64, bytes: u64) -> u64 {
+    // SAFETY: the caller's promise.
+    let call = unsafe { Call::new(context) };
+    answer(call, call.mutator().alloc_slow(TypeId(ty as u32), bytes as usize))
+}
+
+unsafe extern "C" fn allocate_array(context: *mut Context, ty: u64, len: u64) -> u64 {
+    // SAFETY: the caller's promise.
+    let call = unsafe { Call::new(context) };
+    if (len as i64) < 0 {
+        call.bad_argument(format!("a length cannot be negative: {}", len as i64));
+        return 0;
+    }
+    answer(call, call.mutator().alloc_array(TypeId(ty as u32), len as usize))
+}
+
+unsafe extern "C" fn safepoint(context: *mut Context, _: u64, _: u64) -> u64 {
+    // SAFETY: the caller's promise.
+    let call = unsafe { Call::new(context) };
+    if trap::interrupted() {
+        call.halt(Stop::Interrupted);
+        return 0;
+    }
+    call.mutator().safepoint();
+    0
+}
+
+unsafe extern "C" fn barrier(context: *mut Context, object: u64, _: u64) -> u64 {
+    // SAFETY: the caller's promise.
+    let call = unsafe { Call::new(context) };
+    if let Some(object) = ObjectRef::from_address(object as usize) {
+        call.mutator().write_barrier(object);
+    }
+    0
+}
+
+unsafe extern "C" fn stack_check(context: *mut Context, sp: u64, _: u64) -> u64 {
+    // SAFETY: the caller's promise.
+    let floor = unsafe { (*context).stack_floor };
+    if (sp as usize) < floor {
+        // SAFETY: as above; 0 stands for no operand.
+        return unsafe { raise_trap(context, TrapCode::StackOverflow as u64, 0) };
+    }
+    // SAFETY: as above.
+    unsafe {
+        (*context).stack_limit.store(floor, Ordering::Relaxed);
+        safepoint(context, 0, 0)
+    }
+}
+
+unsafe extern "C" fn raise_index(context: *mut Context, index: u64, len: u64) -> u64 {
+    // SAFETY: the caller's promise.
+    let call = unsafe { Call::new(context) };
+    call.raise(index_error(index as i64, len as i64));
+    0
+}
+
+/// An index that is not in `0..len`.
+pub(crate) fn index_error(index: i64, len: i64) -> RuntimeError {
+    let error = RuntimeError::new(
+        codes::INDEX,
+        format!("index {index} is out of range: there {}", count_of(len)),
+    );
+    match (index, len) {
+        (_, 0) => error.with_help("check `is_empty()` first, or use `get(index)`, which gives nil"),
+        (i, n) if i < 0 && i >= -n => error.with_help(format!(
+            "indices count from 0; for an element from the end write `xs[xs.len() - {}]`",
+            -i
+        )),
+        (i, n) if i == n => {
+            error.with_help(format!("indices count from 0, so the last one is {}", n - 1))
+        }
+        _ => error.with_help("`get(index)` gives nil where there is no element"),
+    }
+}
+
+fn count_of(len: i64) -> String {
+    match len {
+        0 => "are no elements".into(),
+        1 => "is 1 element, with index 0".into(),
+        n => format!("are {n} elements, with indices 0 to {}", n - 1),
+    }
+}
+
+unsafe extern "C" fn raise_trap(context: *mut Context, code: u64, operand: u64) -> u64 {
+    // SAFETY: the caller's promise.
+    let call = unsafe { Call::new(context) };
+    let Some(code) = TrapCode::from_number(code) else {
+        call.raise(RuntimeError::new(codes::INTERNAL, format!("unknown trap {code}")));
+        return 0;
+    };
+    let mut error = trap_error(code);
+    match code {
+        TrapCode::StackOverflow => {
+            // SAFETY: the thread is in native code called from compiled code.
+            let depth = unsafe { stack::depth(context) };
+            error.message = format!(
+                "the calls are nested {} deep, too deep for the stack",
+                stack::grouped(depth)
+            );
+        }
+        TrapCode::ShiftDistance => {
+            error.message = format!("{}, this one is {}", code.message(), operand as i64);
+        }
+        TrapCode::IntToByte => error.message = format!("{}: {}", code.message(), operand as i64),
+        TrapCode::FloatToInt => {
+            let value = f64::from_bits(operand);
+            error.message = format!("{}: {value}", code.message());
+        }
+        TrapCode::BadAccess => error.message = format!("{} (address {operand:#x})", code.message()),
+        TrapCode::Overflow
+        | TrapCode::DivideByZero
+        | TrapCode::NilAssert
+        | TrapCode::Unreachable => {}
+    }
+    call.raise(error);
+    0
+}
+
+fn trap_error(code: TrapCode) -> RuntimeError {
+    let (number, help) = match code {
+        TrapCode::Overflow => {
+            (codes::OVERFLOW, "compute with floats if an approximate result will do")
+        }
+        TrapCode::DivideByZero => (
+            codes::DIVIDE_BY_ZERO,
+            "check the divisor first; `/` on floats gives inf or nan instead",
+        ),
+        TrapCode::NilAssert => (codes::NIL, "use `if let x = value { … }` or `value ?? default`"),
+        TrapCode::ShiftDistance => (codes::BAD_ARGUMENT, ""),
+        TrapCode::FloatToInt => {
+            (codes::CONVERSION, "test with `is_nan(x)` first, or clamp the value")
+        }
+        TrapCode::IntToByte => {
+            (codes::CONVERSION, "keep the low eight bits with `byte(band(x, 255))`")
+        }
+        TrapCode::StackOverflow => (
+            codes::STACK_OVERFLOW,
+            "a function calls itself without end, or a loop would do; --stack-size allows more",
+        ),
+        TrapCode::Unreachable | TrapCode::BadAccess => (codes::INTERNAL, ""),
+    };
+    let error = RuntimeError::new(number, code.message());
+    if help.is_empty() { error } else { error.with_help(help) }
+}
+
+/// The barrier for natives that overwrite references in an object.
+///
+/// # Safety
+/// `object` is live.
+pub(crate) unsafe fn before_store(call: Call, object: ObjectRef) {
+    // SAFETY: the words of a running thread are valid; SKIP is a byte that only this thread writes.
+    unsafe {
+        let skip = call.context().cast::<u8>().add(layout::SKIP).read();
+        if object.colour() != skip {
+            call.mutator().write_barrier(object);
+        }
+    }
+}

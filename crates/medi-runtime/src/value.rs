@@ -1,0 +1,134 @@
+//! Reading values from raw memory by their shape.
+
+use medi_heap::{ObjectRef, TypeId, layout};
+
+use crate::shape::{Kind, Scalar, ShapeId, Shapes};
+
+/// What an array's elements are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Elements {
+    pub shape: ShapeId,
+    /// Bytes from one element to the next.
+    pub size: usize,
+    pub has_references: bool,
+}
+
+/// Array types by heap type id, for natives that are given an array without its shape.
+#[derive(Default, Debug)]
+pub(crate) struct ArrayTypes {
+    by_type: Vec<Option<Elements>>,
+    string: Option<TypeId>,
+}
+
+impl ArrayTypes {
+    pub fn new(shapes: &Shapes) -> ArrayTypes {
+        let mut types = ArrayTypes::default();
+        for shape in shapes.all() {
+            let Some(heap_type) = shape.heap_type else { continue };
+            match shape.kind {
+                Kind::Str => types.string = Some(heap_type),
+                Kind::Array { element } => {
+                    let info = shapes.get(element);
+                    let has_references = info.scalars.iter().any(|(_, s)| *s == Scalar::Ref);
+                    let elements =
+                        Elements { shape: element, size: info.size as usize, has_references };
+                    let index = heap_type.0 as usize;
+                    if types.by_type.len() <= index {
+                        types.by_type.resize(index + 1, None);
+                    }
+                    types.by_type[index] = Some(elements);
+                }
+                _ => {}
+            }
+        }
+        types
+    }
+
+    /// # Panics
+    /// If the program has no strings; then nothing can ask for one.
+    pub fn string_type(&self) -> TypeId {
+        self.string.expect("a program that makes strings has the type string")
+    }
+
+    /// # Safety
+    /// `array` is a live array, of a type in the table.
+    pub unsafe fn elements(&self, array: ObjectRef) -> Elements {
+        // SAFETY: the caller's promise.
+        let ty = unsafe { array.type_id() };
+        self.by_type.get(ty.0 as usize).copied().flatten().expect("arrays have a known type")
+    }
+}
+
+/// The object of a reference that compiled code passes where the type admits no nil.
+pub(crate) fn object(reference: u64) -> ObjectRef {
+    ObjectRef::from_address(reference as usize)
+        .expect("a reference that is not optional is not nil")
+}
+
+/// The bytes of a string.
+///
+/// # Safety
+/// `string` is a live string, and no safepoint comes while the slice is used.
+pub(crate) unsafe fn bytes<'a>(string: u64) -> &'a [u8] {
+    let string = object(string);
+    // SAFETY: a string is an array of that many bytes.
+    unsafe { std::slice::from_raw_parts(string.at::<u8>(layout::ARRAY_DATA), string.array_len()) }
+}
+
+/// The text of a string.
+///
+/// # Safety
+/// As [`bytes`]. Every string of a program is valid UTF-8: literals are, and natives keep it so.
+pub(crate) unsafe fn text<'a>(string: u64) -> &'a str {
+    // SAFETY: the caller's promise.
+    unsafe { std::str::from_utf8_unchecked(bytes(string)) }
+}
+
+/// The first `count` elements of an array.
+///
+/// # Safety
+/// `array` is a live array of `T`s with at least `count` elements, nobody writes to it and no safepoint
+/// comes while the slice is used.
+pub(crate) unsafe fn slice<'a, T>(array: u64, count: i64) -> &'a [T] {
+    let array = object(array);
+    // SAFETY: the caller's promise.
+    unsafe {
+        debug_assert!(count >= 0 && count as usize <= array.array_len());
+        std::slice::from_raw_parts(array.at::<T>(layout::ARRAY_DATA), count as usize)
+    }
+}
+
+/// As [`slice`], to write to.
+///
+/// # Safety
+/// As [`slice`], and nobody else reads the elements meanwhile; references are not overwritten without the
+/// barrier.
+pub(crate) unsafe fn slice_mut<'a, T>(array: u64, count: i64) -> &'a mut [T] {
+    let array = object(array);
+    // SAFETY: the caller's promise.
+    unsafe {
+        debug_assert!(count >= 0 && count as usize <= array.array_len());
+        std::slice::from_raw_parts_mut(array.at::<T>(layout::ARRAY_DATA), count as usize)
+    }
+}
+
+/// A value somewhere in memory, with its shape.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Value {
+    pub at: *const u8,
+    pub shape: ShapeId,
+}
+
+impl Value {
+    /// # Safety
+    /// For all reads: a value of a shape with such a scalar at that offset lies at `at`.
+    pub unsafe fn read<T: Copy>(self, offset: u32) -> T {
+        // SAFETY: the caller's promise. Values are aligned as their scalars are.
+        unsafe { self.at.add(offset as usize).cast::<T>().read() }
+    }
+
+    /// A part at an offset of the value.
+    pub fn part(self, offset: u32, shape: ShapeId) -> Value {
+        Value { at: self.at.wrapping_add(offset as usize), shape }
+    }
+}
