@@ -10,11 +10,18 @@
 //!
 //! Initialising stores of a new object need no barrier and are part of the `New…` rvalues.
 
+pub mod display;
+pub mod names;
+pub mod validate;
+
 use std::collections::BTreeMap;
 
 use medi_syntax::source::Span;
 
-use crate::types::{TyId, Types};
+use crate::types::{Ty, TyId, Types};
+
+pub use display::display;
+pub use validate::validate;
 
 macro_rules! index {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
@@ -60,6 +67,41 @@ pub struct Program {
     pub main: FunctionId,
     /// `list[string]`, when `main` takes the program's arguments.
     pub main_args: Option<TyId>,
+}
+
+impl Program {
+    /// Whether a value of the type holds references to collected objects.
+    pub fn holds_references(&self, ty: TyId) -> bool {
+        holds_references(&self.types, ty, &|ty| self.enums[&ty].is_plain())
+    }
+
+    /// The name of a type, as it is written in source.
+    pub fn type_name(&self, ty: TyId) -> String {
+        names::type_name(&self.types, ty, &|ty, declared| {
+            let name = match declared {
+                Ty::Record(..) => self.records.get(&ty).map(|record| &record.name),
+                _ => self.enums.get(&ty).map(|lowered| &lowered.name),
+            };
+            names::Declared::Whole(name.map_or("?", |name| name).to_owned())
+        })
+    }
+}
+
+/// Whether a value of type `ty` holds references to collected objects, so that the collector must see
+/// it and a store of it into an object needs a barrier.
+pub fn holds_references(types: &Types, ty: TyId, is_plain_enum: &dyn Fn(TyId) -> bool) -> bool {
+    match types.get(ty) {
+        Ty::Unit | Ty::Never | Ty::Bool | Ty::Byte | Ty::Int | Ty::Float => false,
+        // The memory of scopes is the region's, not the collector's.
+        Ty::Buffer | Ty::View(_) => false,
+        Ty::Enum(..) => !is_plain_enum(ty),
+        Ty::Tuple(parts) => parts.iter().any(|part| holds_references(types, *part, is_plain_enum)),
+        Ty::Optional(inner) => holds_references(types, *inner, is_plain_enum),
+        // The message of a failure is a string.
+        Ty::Result(_) => true,
+        Ty::Str | Ty::Record(..) | Ty::Array(_) | Ty::Func { .. } | Ty::Cell(_) => true,
+        Ty::Param(_) | Ty::Infer(_) | Ty::Error => false,
+    }
 }
 
 #[derive(Clone, Debug)]

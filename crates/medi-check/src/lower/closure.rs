@@ -1,0 +1,84 @@
+//! Function values.
+//!
+//! A closure is a MIR function of its own that reads what it captured: the value of a `let`, the box of
+//! a `var`. It shares the checked function's locals, so that a local is captured exactly when the
+//! function around the closure has given it a place.
+
+use medi_syntax::source::Span;
+
+use super::Entry;
+use super::expr::Dest;
+use super::func::{Body, Header, Slot};
+use super::instantiate::inhabited;
+use super::walk;
+use crate::hir::{Expr, FuncId, LocalId};
+use crate::mir::{Local, Operand, Rvalue};
+use crate::types::{Ty, TyId, Types};
+
+impl<'h> Body<'_, 'h> {
+    /// A named function as a value: a closure without captures.
+    pub fn func_value(&mut self, func: FuncId, type_args: &[TyId], ty: TyId, span: Span) -> Rvalue {
+        let type_args = type_args.iter().map(|ty| self.ty(*ty, span)).collect();
+        let asker = self.asker.clone();
+        let function = self.cx.instance(func, type_args, Entry::Value, span, Some(&asker));
+        Rvalue::NewClosure { function, ty, captures: vec![] }
+    }
+
+    pub fn closure(&mut self, params: &[LocalId], body: &'h Expr, ty: TyId, span: Span) -> Rvalue {
+        let result = match self.get(ty) {
+            Ty::Func { result, .. } => inhabited(*result),
+            _ => return self.ill_typed("a closure", ty),
+        };
+        let captured: Vec<(LocalId, Slot)> = walk::mentioned(body)
+            .into_iter()
+            .filter_map(|local| self.slots[local.0 as usize].map(|slot| (local, slot)))
+            .collect();
+        let sources = captured.iter().map(|(_, Slot::Local(source) | Slot::Cell(source))| *source);
+        let sources: Vec<Local> = sources.collect();
+        let types = sources.iter().map(|source| self.local_ty(*source)).collect();
+        let header = Header {
+            name: format!("{}.closure", self.header.name.trim_end_matches(".closure")),
+            captures: Some(types),
+            result,
+            span,
+        };
+        let function = self.cx.reserve();
+        let mut inner =
+            Body::new(self.cx, self.func, self.type_args.clone(), self.asker.clone(), header);
+        inner.declare_params(params);
+        for (index, (local, slot)) in captured.into_iter().enumerate() {
+            inner.declare_capture(index as u32, local, slot);
+        }
+        inner.whole(body);
+        let lowered = inner.finish();
+        self.cx.functions[function.index()] = Some(lowered);
+        let captures = sources.into_iter().map(Operand::Copy).collect();
+        Rvalue::NewClosure { function, ty, captures }
+    }
+
+    fn declare_capture(&mut self, index: u32, local: LocalId, outer: Slot) {
+        let declared = &self.func.locals[local.0 as usize];
+        let (slot, inner) = match (outer, self.slot(local)) {
+            (Slot::Local(_), slot @ Slot::Local(inner)) => (slot, inner),
+            (Slot::Cell(_), slot @ Slot::Cell(inner)) => (slot, inner),
+            _ => unreachable!("a local is boxed in every function or in none"),
+        };
+        self.slots[local.0 as usize] = Some(slot);
+        self.assign(inner, Rvalue::Capture(index), declared.span);
+    }
+
+    /// Gives a local its first value, without a temporary where it has a place.
+    pub fn initialise_from(&mut self, local: LocalId, value: &'h Expr, span: Span) {
+        match self.slot(local) {
+            Slot::Local(local) if self.local_ty(local) == Types::UNIT => {
+                self.effect(value);
+                self.assign(local, Rvalue::Use(super::expr::UNIT), span);
+            }
+            Slot::Local(local) => self.lower(value, Dest::Into(local)),
+            Slot::Cell(_) => {
+                let value = self.value(value);
+                self.initialise(local, value, span);
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! From the checked tree to MIR.
+//!
+//! [`lower`] starts at `main` and makes one MIR function for each function and list of type arguments
+//! that something reachable mentions, so that no MIR type holds a parameter. It promises a program that
+//! [`crate::mir::validate`] accepts: each store of references has its barrier, each loop its safepoint,
+//! each scope is left on every way out. It relies on the checker: names are resolved, types agree and
+//! conversions are written out, so that a violation of that is a panic here and not a message.
+//!
+//! What can only be known per instantiation is reported from here: `<` on a type without an order,
+//! `==` on functions, generic types and functions that grow without end.
+//!
+//! Evaluation order: operands left to right. In `place op= value` the parts of the place are evaluated
+//! first, then the value; then the old content is read, combined and stored.
+
+mod call;
+mod closure;
+mod expr;
+mod format;
+mod func;
+mod instantiate;
+mod loops;
+mod operator;
+mod pattern;
+mod place;
+mod scope;
+mod tidy;
+mod walk;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+
+use medi_syntax::diagnostic::Diagnostic;
+use medi_syntax::source::Span;
+
+use crate::hir::{self, FuncId};
+use crate::mir;
+use crate::types::{TyId, Types};
+
+/// Makes MIR of everything that `main` can reach.
+///
+/// # Errors
+/// What is wrong with an instantiation; the diagnostics name the call that asked for it.
+///
+/// # Panics
+/// If the program has no `main`, or breaks a promise of [`crate::hir`].
+pub fn lower(mut program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>> {
+    let types = std::mem::take(&mut program.types);
+    let mut lowering = Lowering::new(&program, types);
+    let (main, main_args) = lowering.entry();
+    lowering.run();
+    if !lowering.diagnostics.is_empty() {
+        return Err(lowering.diagnostics);
+    }
+    let lowered = lowering.finish(main, main_args);
+    #[cfg(any(debug_assertions, test))]
+    {
+        let violations = mir::validate::validate(&lowered);
+        assert!(violations.is_empty(), "the lowering made wrong MIR:\n{}", violations.join("\n"));
+    }
+    Ok(lowered)
+}
+
+/// What the MIR function that an [`Instance`] asks for is called with.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Entry {
+    /// By name.
+    Direct,
+    /// Through a function value, which comes as a closure object without captures.
+    Value,
+}
+
+/// A function and its type arguments.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Key {
+    func: FuncId,
+    type_args: Vec<TyId>,
+    entry: Entry,
+}
+
+/// A MIR function to be made, and who asked for it first.
+struct Instance {
+    id: mir::FunctionId,
+    key: Key,
+    origin: Option<Rc<Origin>>,
+}
+
+/// The call that asked for an instance, and the one that asked for the generic function it stands in.
+struct Origin {
+    call: Span,
+    /// The function asked for, with its type arguments.
+    name: String,
+    /// `None` when the call does not stand in a generic function.
+    parent: Option<Rc<Origin>>,
+}
+
+/// The state of one lowering: what was asked for, what is made.
+struct Lowering<'h> {
+    hir: &'h hir::Program,
+    types: Types,
+    records: std::collections::BTreeMap<TyId, mir::Record>,
+    enums: std::collections::BTreeMap<TyId, mir::Enum>,
+    /// Types whose declarations are in `records` and `enums`, as are those of all their parts.
+    registered: HashSet<TyId>,
+    depths: HashMap<TyId, u32>,
+    widths: HashMap<TyId, u32>,
+    functions: Vec<Option<mir::Function>>,
+    instances: HashMap<Key, mir::FunctionId>,
+    instance_counts: HashMap<FuncId, usize>,
+    queue: VecDeque<Instance>,
+    natives: Vec<mir::Native>,
+    native_ids: HashMap<mir::Native, mir::NativeId>,
+    strings: Vec<String>,
+    string_ids: HashMap<String, mir::StringId>,
+    diagnostics: Vec<Diagnostic>,
+    /// What was reported, so that it is reported once: a code and a place.
+    reported: HashSet<(&'static str, Span)>,
+}
+
+impl<'h> Lowering<'h> {
+    fn new(hir: &'h hir::Program, types: Types) -> Self {
+        Self {
+            hir,
+            types,
+            records: Default::default(),
+            enums: Default::default(),
+            registered: Default::default(),
+            depths: Default::default(),
+            widths: Default::default(),
+            functions: vec![],
+            instances: Default::default(),
+            instance_counts: Default::default(),
+            queue: Default::default(),
+            natives: vec![],
+            native_ids: Default::default(),
+            strings: vec![],
+            string_ids: Default::default(),
+            diagnostics: vec![],
+            reported: Default::default(),
+        }
+    }
+
+    /// Asks for `main`, behind a function that stops the program with the message of a failure when
+    /// `main` returns a result.
+    fn entry(&mut self) -> (mir::FunctionId, Option<TyId>) {
+        let id = self.hir.main.expect("a program that is to be lowered has a `main`");
+        let func = &self.hir.funcs[id.0 as usize];
+        let args = func.params.first().map(|param| func.locals[param.0 as usize].ty);
+        if let Some(args) = args {
+            self.register(args, None, func.span);
+        }
+        let fallible = matches!(self.types.get(func.result), crate::types::Ty::Result(_));
+        if fallible {
+            let wrapper = self.reserve();
+            let main = self.instance(id, vec![], Entry::Direct, func.span, None);
+            let function = func::main_wrapper(self, main, func, args);
+            self.functions[wrapper.index()] = Some(function);
+            (wrapper, args)
+        } else {
+            (self.instance(id, vec![], Entry::Direct, func.span, None), args)
+        }
+    }
+
+    /// Makes what was asked for, until nothing more is.
+    fn run(&mut self) {
+        while let Some(instance) = self.queue.pop_front() {
+            let id = instance.id;
+            let function = func::lower_instance(self, instance);
+            self.functions[id.index()] = Some(function);
+        }
+    }
+
+    fn finish(self, main: mir::FunctionId, main_args: Option<TyId>) -> mir::Program {
+        let functions = self.functions.into_iter();
+        mir::Program {
+            types: self.types,
+            records: self.records,
+            enums: self.enums,
+            functions: functions.map(|f| f.expect("each function asked for was made")).collect(),
+            natives: self.natives,
+            strings: self.strings,
+            main,
+            main_args,
+        }
+    }
+
+    /// A place for a function that is made later.
+    fn reserve(&mut self) -> mir::FunctionId {
+        self.functions.push(None);
+        mir::FunctionId(self.functions.len() as u32 - 1)
+    }
+
+    fn string(&mut self, text: &str) -> mir::StringId {
+        if let Some(id) = self.string_ids.get(text) {
+            return *id;
+        }
+        let id = mir::StringId(self.strings.len() as u32);
+        self.strings.push(text.to_owned());
+        self.string_ids.insert(text.to_owned(), id);
+        id
+    }
+
+    fn native(&mut self, native: mir::Native) -> mir::NativeId {
+        if let Some(id) = self.native_ids.get(&native) {
+            return *id;
+        }
+        let id = mir::NativeId(self.natives.len() as u32);
+        self.native_ids.insert(native.clone(), id);
+        self.natives.push(native);
+        id
+    }
+}
