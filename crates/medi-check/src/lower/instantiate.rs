@@ -79,7 +79,7 @@ impl Lowering<'_> {
             if !self.registered.insert(ty) {
                 continue;
             }
-            if self.depth(ty) > MAX_DEPTH {
+            if self.types.depth(ty) > MAX_DEPTH {
                 self.report_endless(&self.name_of(ty), asker, span);
                 continue;
             }
@@ -144,7 +144,7 @@ impl Lowering<'_> {
                 Ty::Param(_) | Ty::Infer(_) | Ty::Error => {
                     panic!("the checker left `{}` in an instance", self.name_of(ty))
                 }
-                other => work.extend(parts(&other)),
+                other => work.extend(other.parts()),
             }
         }
     }
@@ -175,7 +175,7 @@ impl Lowering<'_> {
         let count = self.instance_counts.entry(func).or_default();
         *count += 1;
         let endless = *count > MAX_INSTANCES
-            || key.type_args.iter().any(|ty| self.depths.get(ty).is_some_and(|d| *d > MAX_DEPTH));
+            || key.type_args.iter().any(|ty| self.types.depth(*ty) > MAX_DEPTH);
         let id = self.reserve();
         self.instances.insert(key.clone(), id);
         if endless {
@@ -211,16 +211,6 @@ impl Lowering<'_> {
             Ty::Enum(id, _) => names::Declared::Base(self.hir.enums[id.0 as usize].name.clone()),
             _ => unreachable!("only records and enums are declared"),
         })
-    }
-
-    fn depth(&mut self, ty: TyId) -> u32 {
-        if let Some(depth) = self.depths.get(&ty) {
-            return *depth;
-        }
-        let parts = parts(&self.types.get(ty).clone());
-        let depth = 1 + parts.into_iter().map(|part| self.depth(part)).max().unwrap_or(0);
-        self.depths.insert(ty, depth);
-        depth
     }
 
     /// An upper bound of the machine words of a value.
@@ -296,7 +286,7 @@ impl Lowering<'_> {
                     let fields = variants.into_iter().flatten().flat_map(|v| &v.fields);
                     work.extend(fields.map(|field| field.ty));
                 }
-                other => work.extend(parts(other)),
+                other => work.extend(other.parts()),
             }
         }
         None
@@ -419,20 +409,6 @@ impl Lowering<'_> {
         if self.reported.insert((error.code, place)) {
             self.diagnostics.push(error);
         }
-    }
-}
-
-/// The types a type is made of, without what its declaration holds.
-pub(super) fn parts(ty: &Ty) -> Vec<TyId> {
-    match ty {
-        Ty::Record(_, parts) | Ty::Enum(_, parts) | Ty::Tuple(parts) => parts.clone(),
-        Ty::Array(inner)
-        | Ty::Optional(inner)
-        | Ty::Result(inner)
-        | Ty::View(inner)
-        | Ty::Cell(inner) => vec![*inner],
-        Ty::Func { params, result } => params.iter().copied().chain([*result]).collect(),
-        _ => vec![],
     }
 }
 

@@ -17,6 +17,7 @@ mod closure;
 mod expr;
 mod format;
 mod func;
+mod inline;
 mod instantiate;
 mod loops;
 mod operator;
@@ -51,7 +52,8 @@ pub fn lower(mut program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>>
     if !lowering.diagnostics.is_empty() {
         return Err(lowering.diagnostics);
     }
-    let lowered = lowering.finish(main, main_args);
+    let mut lowered = lowering.finish(main, main_args);
+    inline::run(&mut lowered);
     #[cfg(any(debug_assertions, test))]
     {
         let violations = mir::validate::validate(&lowered);
@@ -101,7 +103,6 @@ struct Lowering<'h> {
     enums: std::collections::BTreeMap<TyId, mir::Enum>,
     /// Types whose declarations are in `records` and `enums`, as are those of all their parts.
     registered: HashSet<TyId>,
-    depths: HashMap<TyId, u32>,
     widths: HashMap<TyId, u32>,
     functions: Vec<Option<mir::Function>>,
     instances: HashMap<Key, mir::FunctionId>,
@@ -124,7 +125,6 @@ impl<'h> Lowering<'h> {
             records: Default::default(),
             enums: Default::default(),
             registered: Default::default(),
-            depths: Default::default(),
             widths: Default::default(),
             functions: vec![],
             instances: Default::default(),
