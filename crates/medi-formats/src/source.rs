@@ -69,7 +69,7 @@ pub(crate) struct Source {
 
 enum Stream {
     Plain(BufReader<Counted>),
-    Gzip(BufReader<MultiGzDecoder<BufReader<Counted>>>),
+    Gzip(Box<BufReader<MultiGzDecoder<BufReader<Counted>>>>),
     Bgzip(bgzf::io::Reader<BufReader<Counted>>),
 }
 
@@ -107,7 +107,7 @@ impl Source {
         let stream = match compression {
             Compression::None => Stream::Plain(raw),
             Compression::Gzip => {
-                Stream::Gzip(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(raw)))
+                Stream::Gzip(Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(raw))))
             }
             Compression::Bgzip => Stream::Bgzip(bgzf::io::Reader::new(raw)),
         };

@@ -15,12 +15,14 @@ pub(crate) struct Trail {
     pub record: u64,
     /// The line being read, counted from 1; 0 in formats that are not text.
     pub line: u64,
+    /// Where the record begins, in formats that are not text.
+    pub offset: Option<u64>,
     failure: Option<FormatError>,
 }
 
 impl Trail {
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), record: 0, line: 0, failure: None }
+        Self { path: path.to_owned(), record: 0, line: 0, offset: None, failure: None }
     }
 
     /// The error this cursor failed with before, if it did.
@@ -37,7 +39,11 @@ impl Trail {
     }
 
     pub fn place(&self, error: FormatError) -> FormatError {
-        error.at_record(self.record).at_line(self.line)
+        let error = error.at_record(self.record).at_line(self.line);
+        match self.offset {
+            Some(offset) => error.at_offset(offset),
+            None => error,
+        }
     }
 
     pub fn io(&self, error: &io::Error) -> FormatError {

@@ -63,27 +63,24 @@ impl Decoder {
         &mut self,
         header: &Header,
         record: &mut Alignment,
-        trail: &Trail,
+        trail: &mut Trail,
     ) -> Result<bool, FormatError> {
         self.source.begin_record();
-        let offset = self.source.offset();
+        trail.offset = Some(self.source.offset());
         if self.source.fill_buf().map_err(|e| trail.io(&e))?.is_empty() {
             return Ok(false);
         }
         let mut input = Input { source: &mut self.source, trail };
         let length = u32::from_le_bytes(input.fixed()?);
         if u64::from(length) > MAX_RECORD_BYTES {
-            return Err(trail
-                .error(
-                    ErrorKind::TooLarge,
-                    format!("the record claims to be {length} bytes long, which no read is"),
-                    "the file is damaged there: copy or download it again",
-                )
-                .at_offset(offset));
+            return Err(trail.error(
+                ErrorKind::TooLarge,
+                format!("the record claims to be {length} bytes long, which no read is"),
+                "the file is damaged there: copy or download it again",
+            ));
         }
         input.bytes(length, &mut self.frame)?;
-        decode(&self.frame, header, record)
-            .map_err(|reason| trail.corrupt(reason).at_offset(offset))?;
+        decode(&self.frame, header, record).map_err(|reason| trail.corrupt(reason))?;
         Ok(true)
     }
 }

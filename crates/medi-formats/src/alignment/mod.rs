@@ -210,7 +210,9 @@ impl AlignmentReader {
             Decoder::Sam(decoder) => {
                 decoder.read(&mut self.header, &mut self.record, &mut self.trail)?
             }
-            Decoder::Bam(decoder) => decoder.read(&self.header, &mut self.record, &self.trail)?,
+            Decoder::Bam(decoder) => {
+                decoder.read(&self.header, &mut self.record, &mut self.trail)?
+            }
         };
         if more && let Some(reason) = self.record.contradiction(&self.header.references) {
             return Err(self.trail.corrupt(reason));

@@ -100,7 +100,7 @@ fn unreadable(error: csv::Error, trail: &Trail, at_end: bool) -> FormatError {
         csv::ErrorKind::Io(error) => trail.io(&error),
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
             let reason = format!("the row has {len} columns, but the header has {expected_len}");
-            let error = if at_end && len < expected_len as u64 {
+            let error = if at_end && len < expected_len {
                 trail.truncated(format!("{reason}, and the file ends there"))
             } else {
                 trail.corrupt(reason).with_help(

@@ -110,29 +110,27 @@ impl Decoder {
         source: &mut Source,
         header: &VariantHeader,
         line: &mut String,
-        trail: &Trail,
+        trail: &mut Trail,
     ) -> Result<bool, FormatError> {
-        let offset = source.offset();
+        trail.offset = Some(source.offset());
         if source.fill_buf().map_err(|e| trail.io(&e))?.is_empty() {
             return Ok(false);
         }
         let shared = read_u32(source, trail)?;
         let individual = read_u32(source, trail)?;
         if u64::from(shared) + u64::from(individual) > MAX_RECORD_BYTES {
-            return Err(trail
-                .error(
-                    ErrorKind::TooLarge,
-                    format!(
-                        "the record claims to be {} bytes long",
-                        u64::from(shared) + u64::from(individual)
-                    ),
-                    "the file is damaged there: copy or download it again",
-                )
-                .at_offset(offset));
+            return Err(trail.error(
+                ErrorKind::TooLarge,
+                format!(
+                    "the record claims to be {} bytes long",
+                    u64::from(shared) + u64::from(individual)
+                ),
+                "the file is damaged there: copy or download it again",
+            ));
         }
         read_bytes(source, shared, &mut self.shared, trail)?;
         read_bytes(source, individual, &mut self.individual, trail)?;
-        self.write(header, line).map_err(|reason| trail.corrupt(reason).at_offset(offset))?;
+        self.write(header, line).map_err(|reason| trail.corrupt(reason))?;
         Ok(true)
     }
 

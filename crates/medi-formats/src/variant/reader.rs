@@ -104,7 +104,7 @@ impl VariantReader {
         if let Some(decoder) = &mut self.bcf {
             let line = self.record.line_mut();
             line.clear();
-            if !decoder.read_line(&mut self.source, &self.header, line, &self.trail)? {
+            if !decoder.read_line(&mut self.source, &self.header, line, &mut self.trail)? {
                 return Ok(false);
             }
         } else {

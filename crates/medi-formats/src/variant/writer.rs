@@ -159,6 +159,8 @@ impl VariantWriter {
     /// not as many as the header's.
     pub fn write(&mut self, call: &Call<'_>) -> Result<(), FormatError> {
         self.records += 1;
+        // A call that was refused half way has left its beginning.
+        self.line.clear();
         self.demand(call.chromosome, "chromosome", "")?;
         self.demand(call.reference, "reference allele", ",;")?;
         for allele in call.alternates {
