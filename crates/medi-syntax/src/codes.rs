@@ -8,6 +8,7 @@
 use crate::suggest;
 
 mod functions;
+mod instances;
 mod lexical;
 mod limits;
 mod names;
@@ -41,6 +42,7 @@ pub static CODES: &[&[Code]] = &[
     optional::CODES,
     reserved::CODES,
     limits::CODES,
+    instances::CODES,
     scopes::CODES,
     run_time::CODES,
 ];

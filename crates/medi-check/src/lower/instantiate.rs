@@ -26,10 +26,10 @@ const MAX_PLAIN_VARIANTS: usize = 256;
 
 /// Codes of the errors that depend on an instantiation.
 pub(super) mod codes {
-    pub const NO_ORDER: &str = "E0381";
-    pub const NO_EQUALITY: &str = "E0382";
-    pub const NO_HASH: &str = "E0383";
-    pub const VIEW_NOT_PLAIN: &str = "E0384";
+    pub const NO_ORDER: &str = "E0954";
+    pub const NO_EQUALITY: &str = "E0955";
+    pub const NO_HASH: &str = "E0956";
+    pub const VIEW_NOT_PLAIN: &str = "E0957";
     pub const ENDLESS_GENERIC: &str = "E0951";
     pub const TOO_MANY_VARIANTS: &str = "E0952";
     pub const TOO_WIDE: &str = "E0953";

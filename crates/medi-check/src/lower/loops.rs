@@ -187,8 +187,7 @@ impl<'h> Body<'_, 'h> {
                 (Rvalue::UnwrapSome(found), *entry)
             }
         };
-        let element = self.into_operand(element, ty, span);
-        self.match_pattern(pattern, &Subject::new(element, ty), None);
+        self.match_part(pattern, element, ty, None);
         self.loop_body(body, again, exit);
         self.goto(again, span);
         self.switch_to(again);

@@ -3,7 +3,7 @@
 use medi_syntax::source::Span;
 
 use super::expr::{Dest, int};
-use super::func::Body;
+use super::func::{Body, Slot};
 use crate::hir::{Arm, Expr, Pattern, PatternKind};
 use crate::mir::{BinaryOp, BlockId, Comparison, Const, Operand, Rvalue, TerminatorKind, UnaryOp};
 use crate::types::{Ty, TyId, Types};
@@ -221,10 +221,20 @@ impl<'h> Body<'_, 'h> {
     }
 
     /// Matches a part of the subject, which is taken out only if the pattern looks at it.
-    fn match_part(&mut self, pattern: &'h Pattern, get: Rvalue, ty: TyId, fail: Option<BlockId>) {
+    pub fn match_part(
+        &mut self,
+        pattern: &'h Pattern,
+        get: Rvalue,
+        ty: TyId,
+        fail: Option<BlockId>,
+    ) {
         let ignored = matches!(pattern.kind, PatternKind::Wildcard)
             || (fail.is_none() && matches!(&pattern.kind, PatternKind::Or(_)));
-        if !ignored {
+        if let PatternKind::Bind(local) = &pattern.kind
+            && let Slot::Local(local) = self.slot(*local)
+        {
+            self.assign(local, get, pattern.span);
+        } else if !ignored {
             let value = self.into_operand(get, ty, pattern.span);
             self.match_pattern(pattern, &Subject::new(value, ty), fail);
         }

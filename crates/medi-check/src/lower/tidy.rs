@@ -1,12 +1,12 @@
 //! Cleans a graph up: no block that nothing leads to, no block that only goes on, no local that nothing
-//! mentions. The entry stays block 0.
+//! mentions, and blocks in the order in which control comes to them. The entry stays block 0.
 
 use crate::mir::{BlockId, Function, Local, Operand, Rvalue, StmtKind, TerminatorKind};
 
 pub(super) fn tidy(function: &mut Function) {
     thread_gotos(function);
     merge_chains(function);
-    drop_blocks(function);
+    order_blocks(function);
     drop_locals(function);
 }
 
@@ -91,19 +91,34 @@ fn reachable(function: &mut Function) -> Vec<bool> {
     seen
 }
 
-fn drop_blocks(function: &mut Function) {
-    let keep = reachable(function);
-    let mut renamed = vec![BlockId(0); keep.len()];
-    let mut next = 0;
-    for (index, kept) in keep.iter().enumerate() {
-        renamed[index] = BlockId(next);
-        next += u32::from(*kept);
+/// Puts the blocks in the order in which control first comes to them, loops before what follows them,
+/// and leaves out those it never comes to.
+fn order_blocks(function: &mut Function) {
+    let count = function.blocks.len();
+    let mut seen = vec![false; count];
+    let mut finished = vec![];
+    // A block is finished when all it leads to is: reversed, that is each before what it leads to.
+    let mut work = vec![(BlockId(0), false)];
+    while let Some((id, leaving)) = work.pop() {
+        if leaving {
+            finished.push(id);
+        } else if !std::mem::replace(&mut seen[id.index()], true) {
+            work.push((id, true));
+            let terminator = &mut function.blocks[id.index()].terminator.kind;
+            // The last one pushed is walked first and so ends up last.
+            let mut targets = vec![];
+            for_each_target(terminator, &mut |target| targets.push(*target));
+            work.extend(targets.into_iter().map(|target| (target, false)));
+        }
     }
-    let mut index = 0;
-    function.blocks.retain(|_| {
-        index += 1;
-        keep[index - 1]
-    });
+    finished.reverse();
+    let mut renamed = vec![BlockId(0); count];
+    for (index, id) in finished.iter().enumerate() {
+        renamed[id.index()] = BlockId(index as u32);
+    }
+    let mut blocks: Vec<_> = std::mem::take(&mut function.blocks).into_iter().map(Some).collect();
+    let taken = finished.iter().map(|id| blocks[id.index()].take());
+    function.blocks = taken.map(|block| block.expect("each block is finished once")).collect();
     for block in &mut function.blocks {
         for_each_target(&mut block.terminator.kind, &mut |target| {
             *target = renamed[target.index()]

@@ -1,0 +1,102 @@
+//! The validator finds what it is there to find: each test breaks one promise of a right program.
+
+use medi_check::hir::*;
+use medi_check::mir::{self, Operand, Program, Rvalue, TerminatorKind};
+use medi_check::types::*;
+
+use crate::tree::*;
+
+/// A program with a loop, a scope, a store of a reference and a local.
+fn right_program() -> Program {
+    let mut tree = Tree::new();
+    let id = tree.record("Node", 0, &[("name", Types::STR)]);
+    let node = tree.ty(Ty::Record(id, vec![]));
+    let mut main = FuncBuilder::main();
+    let n = main.bind("n", node);
+    let i = main.bind("i", Types::INT);
+    let new = expr(ExprKind::NewRecord { fields: vec![(0, text("a"))] }, node);
+    let iter = Iter::Range { start: int(0), end: int(9), inclusive: false };
+    let store = assign(field(main.get(n), 0, Types::STR), None, text("b"));
+    let shown = effect(print(vec![main.get(i)]));
+    let body = block(vec![shown, store]);
+    let inner = block(vec![stmt(StmtKind::For { pattern: main.binding(i), iter, body })]);
+    let scope = ExprKind::Scope { name: None, body: Box::new(inner), end: span() };
+    let body = block(vec![main.let_(n, new), effect(expr(scope, Types::UNIT))]);
+    tree.main(main, body);
+    let program = tree.lower().expect("it is right");
+    assert_eq!(mir::validate(&program), Vec::<String>::new());
+    program
+}
+
+/// What the validator says of the program after `change` of each statement; those for which it returns
+/// false are removed.
+fn after(mut change: impl FnMut(&mut mir::StmtKind) -> bool) -> String {
+    let mut program = right_program();
+    for block in &mut program.functions[0].blocks {
+        block.stmts.retain_mut(|stmt| change(&mut stmt.kind));
+    }
+    mir::validate(&program).join("\n")
+}
+
+#[test]
+fn a_missing_barrier_is_found() {
+    let found = after(|stmt| !matches!(stmt, mir::StmtKind::Barrier { .. }));
+    assert!(found.contains("references are stored without a barrier"), "{found}");
+}
+
+#[test]
+fn a_barrier_before_an_allocation_does_not_count() {
+    let mut program = right_program();
+    for block in &mut program.functions[0].blocks {
+        let barrier = |stmt: &mir::Stmt| matches!(stmt.kind, mir::StmtKind::Barrier { .. });
+        if let Some(at) = block.stmts.iter().position(barrier) {
+            let collect = mir::Stmt { kind: mir::StmtKind::Safepoint, span: span() };
+            block.stmts.insert(at + 1, collect);
+        }
+    }
+    let found = mir::validate(&program).join("\n");
+    assert!(found.contains("references are stored without a barrier"), "{found}");
+}
+
+#[test]
+fn a_loop_without_a_safepoint_is_found() {
+    let found = after(|stmt| !matches!(stmt, mir::StmtKind::Safepoint));
+    assert!(found.contains("a loop without a safepoint"), "{found}");
+}
+
+#[test]
+fn a_scope_that_is_not_left_is_found() {
+    let found = after(|stmt| !matches!(stmt, mir::StmtKind::ScopeExit(_)));
+    assert!(found.contains("the function returns with a scope open"), "{found}");
+}
+
+#[test]
+fn a_scope_that_is_not_entered_is_found() {
+    let found = after(|stmt| !matches!(stmt, mir::StmtKind::ScopeEnter(_)));
+    assert!(found.contains("a scope is left that is not the innermost"), "{found}");
+}
+
+#[test]
+fn a_local_that_is_not_assigned_on_every_path_is_found() {
+    let found = after(|stmt| !matches!(stmt, mir::StmtKind::Assign(_, Rvalue::NewRecord { .. })));
+    assert!(found.contains("may be used before it is assigned"), "{found}");
+}
+
+#[test]
+fn an_operand_of_another_type_is_found() {
+    let found = after(|stmt| {
+        if let mir::StmtKind::SetField { value, .. } = stmt {
+            *value = Operand::Const(mir::Const::Int(1));
+        }
+        true
+    });
+    assert!(found.contains("`int` stands where `string` is wanted"), "{found}");
+}
+
+#[test]
+fn an_edge_to_nowhere_is_found() {
+    let mut program = right_program();
+    program.functions[0].blocks[0].terminator.kind = TerminatorKind::Goto(mir::BlockId(99));
+    let found = mir::validate(&program).join("\n");
+    assert!(found.contains("b99 does not exist"), "{found}");
+}
