@@ -1,1 +1,77 @@
-//! TEMP
+//! MIR to machine code that lives with a precise, collected heap.
+//!
+//! [`compile`] lays out the program's types, translates each function to Cranelift's IR, compiles it, places
+//! it in code memory and describes it in a code map: where references are during each call, why an
+//! instruction traps, which source line it belongs to. The result is a [`Compiled`] program whose entry
+//! is called through [`medi_runtime::entry::enter`].
+//!
+//! This crate decides nothing about scopes, barriers or safepoints: the MIR says where they are.
+
+pub mod code_memory;
+mod compile;
+mod convention;
+pub mod error;
+mod layout;
+mod link;
+mod roots;
+mod trampoline;
+mod translate;
+mod unit;
+
+use std::sync::Arc;
+
+use medi_runtime::code_map::CodeMap;
+use medi_runtime::shape::Shapes;
+
+pub use compile::compile;
+pub use error::CompileError;
+pub use translate::MissingBarrier;
+
+/// How hard to work on the code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Optimise {
+    /// For code that runs fast.
+    #[default]
+    Speed,
+    /// For code that is compiled fast.
+    Nothing,
+}
+
+/// Choices for compiling a program.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub optimise: Optimise,
+    /// Load every reference again after each point at which a collection may happen. Needed with heaps
+    /// that move objects, which only tests do.
+    pub reload_roots: bool,
+    /// For tests of tests: leave one reference out of each stack map.
+    pub plant_lost_root: bool,
+    /// For tests: check that each store of a reference into an object has its barrier.
+    pub check_barriers: bool,
+    /// Native functions that the runtime's table does not have: symbol, address, and whether it is a leaf,
+    /// which neither allocates nor raises.
+    pub natives: Vec<(String, usize, bool)>,
+}
+
+/// A compiled program.
+pub struct Compiled {
+    /// Of all types that occur.
+    pub shapes: Arc<Shapes>,
+    pub code: Arc<CodeMap>,
+    /// The string literals, in the order that code refers to them.
+    pub literals: Vec<String>,
+    /// Address of `main`.
+    pub entry: usize,
+    /// Address of each function, in the program's order.
+    pub functions: Vec<usize>,
+    /// Bytes of machine code.
+    pub code_bytes: usize,
+    memory: code_memory::CodeMemory,
+}
+
+impl Compiled {
+    /// The memory that the code lies in. It must outlive every call of the code.
+    pub fn memory(&self) -> &code_memory::CodeMemory {
+        &self.memory
+    }
+}

@@ -4,6 +4,9 @@
 //! words come first, so that compiled code finds cursor, limit, poll flag and colours at the offsets of
 //! [`medi_heap::layout`]; the rest is laid out by [`offsets`], which the code generator reads.
 
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use medi_heap::MutatorWords;
 
 use crate::thread::Thread;
@@ -14,8 +17,10 @@ pub const MAX_RESULTS: usize = 8;
 #[repr(C, align(64))]
 pub struct Context {
     pub heap: MutatorWords,
-    /// A compiled function whose stack pointer would go below this calls [`Stub::StackCheck`].
-    pub stack_limit: usize,
+    /// A compiled function whose stack pointer would go below this calls [`Stub::StackCheck`]. It is
+    /// [`Context::stack_floor`], or the highest address while somebody wants this thread to come to a
+    /// safepoint soon.
+    pub stack_limit: AtomicUsize,
     /// Frame pointer of the compiled frame that called into native code last.
     pub exit_fp: usize,
     /// Its return address.
@@ -33,8 +38,37 @@ pub struct Context {
     pub literals: *mut usize,
     /// Indexed by [`Stub`].
     pub stubs: [usize; Stub::COUNT],
+    /// The lowest address that compiled code may use of its stack; below it lies the reserve for native
+    /// code.
+    pub stack_floor: usize,
     /// The part that only Rust code reads.
     pub thread: *mut Thread,
+}
+
+impl Context {
+    /// A context that no thread runs in yet: no heap words, no stack, no literals.
+    pub fn new(thread: *mut Thread, stubs: [usize; Stub::COUNT]) -> Context {
+        Context {
+            heap: MutatorWords::new(),
+            stack_limit: AtomicUsize::new(0),
+            exit_fp: 0,
+            exit_pc: 0,
+            entry_fp: 0,
+            activation: ptr::null(),
+            raised: 0,
+            results: [0; MAX_RESULTS],
+            literals: ptr::null_mut(),
+            stubs,
+            stack_floor: 0,
+            thread,
+        }
+    }
+
+    /// Sets the lowest stack address that compiled code may use.
+    pub fn set_stack_floor(&mut self, floor: usize) {
+        self.stack_floor = floor;
+        self.stack_limit.store(floor, Ordering::Relaxed);
+    }
 }
 
 /// Runtime functions that compiled code calls through the context, all `extern "C" fn(*mut Context, u64, u64) -> u64`.
@@ -49,7 +83,8 @@ pub enum Stub {
     Safepoint,
     /// (object): logs the object before a store of a reference into it.
     Barrier,
-    /// Stack overflow, or a safepoint at function entry.
+    /// (stack pointer): stack overflow when it is below [`Context::stack_floor`]; else somebody asked for a
+    /// safepoint, and [`Context::stack_limit`] goes back to the floor.
     StackCheck,
     /// (index, length): raises the error of an index out of range.
     RaiseIndex,
@@ -85,4 +120,13 @@ pub mod offsets {
     pub const RESULTS: usize = offset_of!(Context, results);
     pub const LITERALS: usize = offset_of!(Context, literals);
     pub const STUBS: usize = offset_of!(Context, stubs);
+}
+
+/// Byte offsets in a scope's descriptor, for the code generator.
+pub mod descriptor {
+    use medi_region::Descriptor;
+
+    pub const GENERATION: u32 = Descriptor::GENERATION as u32;
+    pub const BASE: u32 = Descriptor::BASE as u32;
+    pub const LEN: u32 = Descriptor::LEN as u32;
 }

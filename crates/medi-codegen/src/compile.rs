@@ -1,0 +1,150 @@
+//! The way through the crate: translate, compile, link.
+
+use std::sync::Arc;
+
+use cranelift_codegen::ir::{ExternalName, LibCall};
+use cranelift_codegen::{Context, FinalizedRelocTarget};
+use cranelift_frontend::FunctionBuilderContext;
+use medi_check::mir::{self, FunctionId};
+use medi_heap::Heap;
+use medi_runtime::code_map::{CallSite, Position};
+use medi_syntax::source::{FileId, SourceMap};
+
+use crate::link::{Object, Relocation, Target};
+use crate::translate;
+use crate::unit::Unit;
+use crate::{CompileError, Compiled, Options, convention, link};
+
+/// Compiles a program for a heap, in which its types are registered. The sources are asked for lines and
+/// columns when a call stack is shown.
+///
+/// # Errors
+/// When the program needs a native function that the runtime lacks, when this computer is not supported, or
+/// when there is no memory for code.
+pub fn compile(
+    program: &mir::Program,
+    sources: Arc<SourceMap>,
+    heap: &Heap,
+    options: &Options,
+) -> Result<Compiled, CompileError> {
+    let unit = Unit::new(program, heap, options)?;
+    let mut worker = Worker::new(&unit);
+    let functions = 0..program.functions.len() as u32;
+    let mut objects =
+        functions.map(|id| worker.compile(FunctionId(id))).collect::<Result<Vec<_>, _>>()?;
+    let linked = link::link(&unit, &mut objects)?;
+    let resolve = move |position: Position| {
+        let file = sources.file(FileId(position.file));
+        let (line, column) = file.line_column(position.offset);
+        (file.path.display().to_string(), line, column)
+    };
+    Ok(Compiled {
+        shapes: Arc::new(unit.layouts.shapes),
+        code: Arc::new(linked.map.finish(Box::new(resolve))),
+        literals: program.strings.clone(),
+        entry: linked.functions[program.main.index()],
+        functions: linked.functions,
+        code_bytes: objects.iter().map(|object| object.code.len()).sum(),
+        memory: linked.memory,
+    })
+}
+
+/// Compiles functions one after the other, reusing its buffers.
+struct Worker<'a> {
+    unit: &'a Unit<'a>,
+    context: Context,
+    builder: FunctionBuilderContext,
+}
+
+impl<'a> Worker<'a> {
+    fn new(unit: &'a Unit<'a>) -> Worker<'a> {
+        Worker { unit, context: Context::new(), builder: FunctionBuilderContext::new() }
+    }
+
+    fn compile(&mut self, id: FunctionId) -> Result<Object, CompileError> {
+        let unit = self.unit;
+        let name = &unit.program.functions[id.index()].name;
+        self.context.clear();
+        let source = translate::translate(unit, id, &mut self.context.func, &mut self.builder);
+        if unit.options.check_barriers
+            && let Some(missing) = translate::missing_barriers(unit, id).into_iter().next()
+        {
+            return Err(CompileError::Function(name.clone(), missing.to_string()));
+        }
+        let refused = |error: cranelift_codegen::CompileError<'_>| {
+            let reason = cranelift_codegen::print_errors::pretty_error(error.func, error.inner);
+            CompileError::Function(name.clone(), reason)
+        };
+        if std::env::var_os("MEDI_DUMP_CODE").is_some() {
+            self.context.set_disasm(true);
+        }
+        self.context.compile(&*unit.isa, &mut Default::default()).map_err(refused)?;
+        let compiled = self.context.take_compiled_code().expect("a function just compiled");
+        if let Some(text) = &compiled.vcode {
+            eprintln!("{name}:\n{text}");
+        }
+        let unwind = compiled
+            .create_unwind_info(&*unit.isa)
+            .map_err(|error| CompileError::Function(name.clone(), error.to_string()))?;
+        let buffer = &compiled.buffer;
+        let names = self.context.func.params.user_named_funcs();
+        let relocations = buffer.relocs().iter().map(|relocation| Relocation {
+            offset: relocation.offset,
+            kind: relocation.kind,
+            target: target(&relocation.target, |name| {
+                let name = &names[name];
+                (name.namespace, name.index)
+            }),
+            addend: relocation.addend,
+        });
+        let lines = buffer.get_srclocs_sorted().iter();
+        let lines = lines.filter(|line| !line.loc.is_default());
+        Ok(Object {
+            name: name.clone(),
+            relocations: relocations.collect(),
+            calls: calls(buffer),
+            traps: buffer
+                .traps()
+                .iter()
+                .map(|trap| (trap.offset, convention::meaning(trap.code)))
+                .collect(),
+            lines: lines.map(|line| (line.start, line.loc.bits())).collect(),
+            code: buffer.data().to_vec(),
+            source,
+            unwind,
+        })
+    }
+}
+
+fn target(
+    target: &FinalizedRelocTarget,
+    name: impl Fn(cranelift_codegen::ir::UserExternalNameRef) -> (u32, u32),
+) -> Target {
+    match target {
+        FinalizedRelocTarget::ExternalName(ExternalName::User(user)) => {
+            let (namespace, index) = name(*user);
+            Target::Named(namespace, index)
+        }
+        FinalizedRelocTarget::ExternalName(ExternalName::LibCall(call)) => Target::Library(*call),
+        other => {
+            debug_assert!(false, "no such relocation is emitted: {other:?}");
+            Target::Library(LibCall::Probestack)
+        }
+    }
+}
+
+/// Every call with its roots: Cranelift lists a stack map only where there are any.
+fn calls(
+    buffer: &cranelift_codegen::MachBufferFinalized<cranelift_codegen::Final>,
+) -> Vec<CallSite> {
+    let mut maps = buffer.user_stack_maps().iter().peekable();
+    let mut calls = vec![];
+    for call in buffer.call_sites() {
+        let mut roots = vec![];
+        while let Some((_, span, map)) = maps.next_if(|(offset, ..)| *offset <= call.ret_addr) {
+            roots = map.entries().map(|(_, offset)| offset as i32 - *span as i32).collect();
+        }
+        calls.push(CallSite { return_offset: call.ret_addr, roots });
+    }
+    calls
+}

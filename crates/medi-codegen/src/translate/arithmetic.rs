@@ -1,0 +1,201 @@
+//! Numbers: checked int arithmetic, floats, comparisons, conversions.
+//!
+//! A check that fails executes a trapping instruction; the trap table and the signal handler turn it into
+//! the program's error. Adding a constant is checked by one comparison of the sum with the operand,
+//! because Cranelift does not branch on the overflow flag directly.
+
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
+use medi_check::mir::{BinaryOp, Comparison, Const, Operand, UnaryOp};
+use medi_runtime::context::Stub;
+use medi_runtime::trap::TrapCode;
+
+use super::Translator;
+
+fn int_constant(operand: &Operand) -> Option<i64> {
+    match operand {
+        Operand::Const(Const::Int(value)) => Some(*value),
+        _ => None,
+    }
+}
+
+fn signed(comparison: Comparison) -> IntCC {
+    match comparison {
+        Comparison::Eq => IntCC::Equal,
+        Comparison::Ne => IntCC::NotEqual,
+        Comparison::Lt => IntCC::SignedLessThan,
+        Comparison::Le => IntCC::SignedLessThanOrEqual,
+        Comparison::Gt => IntCC::SignedGreaterThan,
+        Comparison::Ge => IntCC::SignedGreaterThanOrEqual,
+    }
+}
+
+fn float(comparison: Comparison) -> FloatCC {
+    match comparison {
+        Comparison::Eq => FloatCC::Equal,
+        Comparison::Ne => FloatCC::NotEqual,
+        Comparison::Lt => FloatCC::LessThan,
+        Comparison::Le => FloatCC::LessThanOrEqual,
+        Comparison::Gt => FloatCC::GreaterThan,
+        Comparison::Ge => FloatCC::GreaterThanOrEqual,
+    }
+}
+
+impl<'a> Translator<'a> {
+    pub(super) fn unary(&mut self, op: UnaryOp, operand: &Operand) -> Value {
+        let value = self.one(operand);
+        match op {
+            UnaryOp::NegInt => {
+                self.trap_on_minimum(value);
+                self.builder.ins().ineg(value)
+            }
+            UnaryOp::AbsInt => {
+                self.trap_on_minimum(value);
+                self.builder.ins().iabs(value)
+            }
+            UnaryOp::NegFloat => self.builder.ins().fneg(value),
+            UnaryOp::AbsFloat => self.builder.ins().fabs(value),
+            UnaryOp::Sqrt => self.builder.ins().sqrt(value),
+            UnaryOp::Floor => self.builder.ins().floor(value),
+            UnaryOp::Ceil => self.builder.ins().ceil(value),
+            UnaryOp::Not => self.builder.ins().bxor_imm_u(value, 1),
+            UnaryOp::BitNot => self.builder.ins().bnot(value),
+            UnaryOp::IntToFloat => self.builder.ins().fcvt_from_sint(types::F64, value),
+            UnaryOp::FloatToInt => self.float_to_int(value),
+            UnaryOp::RoundToInt => self.round_to_int(value),
+            UnaryOp::ByteToInt | UnaryOp::BoolToInt => {
+                self.builder.ins().uextend(types::I64, value)
+            }
+            UnaryOp::IntToByte => {
+                let large = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, value, 255);
+                self.raise_trap_if(large, TrapCode::IntToByte, value);
+                self.builder.ins().ireduce(types::I8, value)
+            }
+        }
+    }
+
+    fn trap_on_minimum(&mut self, value: Value) {
+        let minimum = self.int(i64::MIN);
+        let is_minimum = self.builder.ins().icmp(IntCC::Equal, value, minimum);
+        self.trap_if(is_minimum, TrapCode::Overflow);
+    }
+
+    /// Halves away from zero. Adding one half and truncating would round 0.49999999999999994 up.
+    fn round_to_int(&mut self, value: Value) -> Value {
+        let whole = self.builder.ins().trunc(value);
+        let rest = self.builder.ins().fsub(value, whole);
+        let rest = self.builder.ins().fabs(rest);
+        let half = self.builder.ins().f64const(0.5);
+        let one = self.builder.ins().f64const(1.0);
+        let step = self.builder.ins().fcopysign(one, value);
+        let away = self.builder.ins().fadd(whole, step);
+        let rounds_away = self.builder.ins().fcmp(FloatCC::GreaterThanOrEqual, rest, half);
+        let rounded = self.builder.ins().select(rounds_away, away, whole);
+        self.float_to_int(rounded)
+    }
+
+    /// The magnitude of a float is below 2^63, or it is -2^63, exactly when its integer part is an int.
+    fn float_to_int(&mut self, value: Value) -> Value {
+        const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+        let low = self.builder.ins().f64const(-LIMIT);
+        let high = self.builder.ins().f64const(LIMIT);
+        let below = self.builder.ins().fcmp(FloatCC::UnorderedOrLessThan, value, low);
+        let above = self.builder.ins().fcmp(FloatCC::UnorderedOrGreaterThanOrEqual, value, high);
+        let outside = self.builder.ins().bor(below, above);
+        self.diverge_if(outside, |this| {
+            let flags = cranelift_codegen::ir::MemFlagsData::new();
+            let bits = this.builder.ins().bitcast(types::I64, flags, value);
+            let code = this.int(TrapCode::FloatToInt as i64);
+            this.call_stub(Stub::RaiseTrap, code, bits);
+        });
+        self.builder.ins().fcvt_to_sint(types::I64, value)
+    }
+
+    pub(super) fn binary(&mut self, op: BinaryOp, left: &Operand, right: &Operand) -> Value {
+        match op {
+            BinaryOp::AddInt => {
+                if let Some(constant) = int_constant(right) {
+                    return self.add_constant(left, constant);
+                }
+                if let Some(constant) = int_constant(left) {
+                    return self.add_constant(right, constant);
+                }
+            }
+            BinaryOp::SubInt => {
+                if let Some(constant) = int_constant(right).and_then(i64::checked_neg) {
+                    return self.add_constant(left, constant);
+                }
+            }
+            BinaryOp::Shl | BinaryOp::Shr => return self.shift(op, left, right),
+            _ => {}
+        }
+        let (a, b) = (self.one(left), self.one(right));
+        match op {
+            BinaryOp::AddInt => {
+                let (sum, overflow) = self.builder.ins().sadd_overflow(a, b);
+                self.checked(sum, overflow)
+            }
+            BinaryOp::SubInt => {
+                let (difference, overflow) = self.builder.ins().ssub_overflow(a, b);
+                self.checked(difference, overflow)
+            }
+            BinaryOp::MulInt => {
+                let (product, overflow) = self.builder.ins().smul_overflow(a, b);
+                self.checked(product, overflow)
+            }
+            BinaryOp::DivInt => self.builder.ins().sdiv(a, b),
+            BinaryOp::RemInt => self.builder.ins().srem(a, b),
+            BinaryOp::AddUnchecked => self.builder.ins().iadd(a, b),
+            BinaryOp::AddFloat => self.builder.ins().fadd(a, b),
+            BinaryOp::SubFloat => self.builder.ins().fsub(a, b),
+            BinaryOp::MulFloat => self.builder.ins().fmul(a, b),
+            BinaryOp::DivFloat => self.builder.ins().fdiv(a, b),
+            BinaryOp::BitAnd => self.builder.ins().band(a, b),
+            BinaryOp::BitOr => self.builder.ins().bor(a, b),
+            BinaryOp::BitXor => self.builder.ins().bxor(a, b),
+            BinaryOp::MinInt => self.builder.ins().smin(a, b),
+            BinaryOp::MaxInt => self.builder.ins().smax(a, b),
+            BinaryOp::MinFloat => self.builder.ins().fmin(a, b),
+            BinaryOp::MaxFloat => self.builder.ins().fmax(a, b),
+            BinaryOp::Compare(comparison) => {
+                let wide = self.builder.func.dfg.value_type(a) == types::I64;
+                let condition = signed(comparison);
+                let condition = if wide { condition } else { condition.unsigned() };
+                self.builder.ins().icmp(condition, a, b)
+            }
+            BinaryOp::CompareFloat(comparison) => self.builder.ins().fcmp(float(comparison), a, b),
+            BinaryOp::Same => self.builder.ins().icmp(IntCC::Equal, a, b),
+            BinaryOp::Shl | BinaryOp::Shr => unreachable!("shifts are translated above"),
+        }
+    }
+
+    fn checked(&mut self, value: Value, overflow: Value) -> Value {
+        self.trap_if(overflow, TrapCode::Overflow);
+        value
+    }
+
+    /// The sum wrapped exactly when it lies on the wrong side of the operand.
+    fn add_constant(&mut self, operand: &Operand, constant: i64) -> Value {
+        let value = self.one(operand);
+        if constant == 0 {
+            return value;
+        }
+        let sum = self.builder.ins().iadd_imm_s(value, constant);
+        let wrong = if constant > 0 { IntCC::SignedLessThan } else { IntCC::SignedGreaterThan };
+        let overflow = self.builder.ins().icmp(wrong, sum, value);
+        self.checked(sum, overflow)
+    }
+
+    fn shift(&mut self, op: BinaryOp, left: &Operand, right: &Operand) -> Value {
+        let (value, distance) = (self.one(left), self.one(right));
+        if int_constant(right).is_none_or(|distance| !(0..64).contains(&distance)) {
+            let far =
+                self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, distance, 64);
+            self.raise_trap_if(far, TrapCode::ShiftDistance, distance);
+        }
+        match op {
+            BinaryOp::Shl => self.builder.ins().ishl(value, distance),
+            _ => self.builder.ins().sshr(value, distance),
+        }
+    }
+}

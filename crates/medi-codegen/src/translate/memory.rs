@@ -1,0 +1,386 @@
+//! Collected objects: allocation, fields, elements, cells, the write barrier, bounds checks.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self, InstBuilder, Value, types};
+use medi_check::mir::{Const, FunctionId, Operand};
+use medi_check::types::TyId;
+use medi_heap::{TypeId, layout};
+use medi_runtime::context::{Stub, offsets};
+use medi_runtime::shape::{CLOSURE_CODE, Kind, Place, Scalar, ShapeId};
+
+use super::{Region, Translator, register_type};
+use crate::layout::variant_size;
+use crate::roots::Point;
+
+impl<'a> Translator<'a> {
+    pub(super) fn load(&mut self, region: Region, ty: ir::Type, base: Value, offset: u32) -> Value {
+        let flags = self.regions[region.number() as usize];
+        self.builder.ins().load(ty, flags, base, offset as i32)
+    }
+
+    pub(super) fn store(&mut self, region: Region, value: Value, base: Value, offset: u32) {
+        let flags = self.regions[region.number() as usize];
+        self.builder.ins().store(flags, value, base, offset as i32);
+    }
+
+    pub(super) fn load_context(&mut self, ty: ir::Type, offset: usize) -> Value {
+        self.load(Region::Context, ty, self.context, offset as u32)
+    }
+
+    /// Loads the scalars of a value of `shape` that lies at `base + offset`.
+    pub(super) fn load_value(
+        &mut self,
+        region: fn(Scalar) -> Region,
+        shape: ShapeId,
+        base: Value,
+        offset: u32,
+    ) -> Vec<Value> {
+        let unit = self.unit;
+        let scalars = unit.layouts.shapes.get(shape).scalars.iter();
+        let load = |(at, scalar): &(u32, Scalar)| {
+            self.load(region(*scalar), register_type(*scalar), base, offset + at)
+        };
+        scalars.map(load).collect()
+    }
+
+    /// Stores the scalars of a value of `shape` at `base + offset`.
+    pub(super) fn store_value(
+        &mut self,
+        region: fn(Scalar) -> Region,
+        shape: ShapeId,
+        values: &[Value],
+        base: Value,
+        offset: u32,
+    ) {
+        let unit = self.unit;
+        let scalars = unit.layouts.shapes.get(shape).scalars.iter();
+        for ((at, scalar), value) in scalars.zip(values) {
+            self.store(region(*scalar), *value, base, offset + at);
+        }
+    }
+
+    /// A new object of known size with its header written and zeros behind it.
+    fn allocate(&mut self, point: &Point, ty: TypeId, size: u32) -> Value {
+        let merge = self.builder.create_block();
+        let object = self.builder.append_block_param(merge, types::I64);
+        let (fast, slow) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(slow);
+        let size_value = self.int(i64::from(size));
+        if (size as usize) < layout::LARGE {
+            let (cursor, end, full) = self.bump(size_value);
+            self.builder.ins().brif(full, slow, &[], fast, &[]);
+            self.builder.switch_to_block(fast);
+            self.take(ty, cursor, end);
+            self.builder.ins().jump(merge, &[cursor.into()]);
+        } else {
+            self.builder.ins().jump(slow, &[]);
+            self.builder.switch_to_block(fast);
+            self.builder
+                .ins()
+                .trap(crate::convention::trap(medi_runtime::trap::TrapCode::Unreachable));
+        }
+        self.builder.seal_block(fast);
+        self.builder.seal_block(slow);
+        self.builder.switch_to_block(slow);
+        let type_value = self.int(i64::from(ty.0));
+        let new = self.allocate_slowly(point, Stub::Allocate, type_value, size_value);
+        self.builder.ins().jump(merge, &[new.into()]);
+        self.builder.seal_block(merge);
+        self.builder.switch_to_block(merge);
+        object
+    }
+
+    /// Cursor, cursor after an object of `size` bytes, and whether that is past the limit.
+    fn bump(&mut self, size: Value) -> (Value, Value, Value) {
+        let cursor = self.builder.ins().get_pinned_reg(types::I64);
+        let end = self.builder.ins().iadd(cursor, size);
+        let limit = self.load_context(types::I64, layout::LIMIT);
+        let full = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, limit);
+        (cursor, end, full)
+    }
+
+    /// Makes the memory from `cursor` to `end` an object.
+    fn take(&mut self, ty: TypeId, cursor: Value, end: Value) {
+        self.builder.ins().set_pinned_reg(end);
+        let template = self.load_context(types::I64, layout::ALLOC_HEADER);
+        let header = self.builder.ins().bor_imm_u(template, i64::from(ty.0));
+        self.store(Region::Header, header, cursor, 0);
+    }
+
+    fn allocate_slowly(&mut self, point: &Point, stub: Stub, first: Value, second: Value) -> Value {
+        self.collecting(point, |this| this.call_stub(stub, first, second));
+        self.load_context(types::I64, offsets::RESULTS)
+    }
+
+    /// Initialising stores: the object is new, its memory zero, and nothing has happened since.
+    fn initialise(
+        &mut self,
+        region: fn(Scalar) -> Region,
+        object: Value,
+        places: &[Place],
+        operands: &[Operand],
+    ) {
+        for (place, operand) in places.iter().zip(operands) {
+            let zero = matches!(
+                operand,
+                Operand::Const(
+                    Const::Nil(_)
+                        | Const::Int(0)
+                        | Const::Bool(false)
+                        | Const::Byte(0)
+                        | Const::Variant(_, 0)
+                )
+            );
+            if !zero {
+                let values = self.operand(operand);
+                self.store_value(region, place.shape, &values, object, place.offset);
+            }
+        }
+    }
+
+    pub(super) fn new_record(&mut self, point: &Point, ty: TyId, fields: &[Operand]) -> Value {
+        let unit = self.unit;
+        let shape = unit.layouts.shape(ty);
+        let heap_type = shape.heap_type.expect("records are objects");
+        let object = self.allocate(point, heap_type, shape.object_size);
+        self.initialise(Region::Field, object, unit.layouts.fields(ty), fields);
+        object
+    }
+
+    pub(super) fn new_variant(
+        &mut self,
+        point: &Point,
+        ty: TyId,
+        variant: u32,
+        fields: &[Operand],
+    ) -> Value {
+        let unit = self.unit;
+        let variant = &unit.layouts.variants(ty)[variant as usize];
+        let heap_type = variant.heap_type.expect("variants of such an enum are objects");
+        let size = variant_size(&unit.layouts.shapes, variant);
+        let object = self.allocate(point, heap_type, size);
+        self.initialise(Region::Field, object, &variant.fields, fields);
+        object
+    }
+
+    pub(super) fn new_cell(&mut self, point: &Point, ty: TyId, value: &Operand) -> Value {
+        let (place, heap_type, size) = self.cell_place(ty);
+        let object = self.allocate(point, heap_type, size);
+        self.initialise(
+            Region::Field,
+            object,
+            std::slice::from_ref(place),
+            std::slice::from_ref(value),
+        );
+        object
+    }
+
+    fn cell_place(&self, ty: TyId) -> (&'a Place, TypeId, u32) {
+        let shape = self.unit.layouts.shape(ty);
+        let Kind::Cell { value } = &shape.kind else { panic!("no cell: {shape:?}") };
+        (value, shape.heap_type.expect("cells are objects"), shape.object_size)
+    }
+
+    pub(super) fn get_cell(&mut self, cell: &Operand) -> Vec<Value> {
+        let (place, _, _) = self.cell_place(self.operand_type(cell));
+        let cell = self.one(cell);
+        self.load_value(Region::Field, place.shape, cell, place.offset)
+    }
+
+    pub(super) fn set_cell(&mut self, cell: &Operand, value: &Operand) {
+        let (place, _, _) = self.cell_place(self.operand_type(cell));
+        let (cell, values) = (self.one(cell), self.operand(value));
+        self.store_value(Region::Field, place.shape, &values, cell, place.offset);
+    }
+
+    pub(super) fn new_closure(
+        &mut self,
+        point: &Point,
+        function: FunctionId,
+        captures: &[Operand],
+    ) -> Value {
+        let unit = self.unit;
+        let closure = unit.layouts.closure(function);
+        let object =
+            self.allocate(point, closure.heap_type, crate::layout::object_size(closure.size));
+        let callee = self.medi_function(function);
+        let code = self.builder.ins().func_addr(types::I64, callee);
+        self.store(Region::Closure, code, object, CLOSURE_CODE);
+        self.initialise(|_| Region::Closure, object, &closure.captures, captures);
+        object
+    }
+
+    pub(super) fn capture(&mut self, index: u32) -> Vec<Value> {
+        let unit = self.unit;
+        let id = self.id;
+        let place = &unit.layouts.closure(id).captures[index as usize];
+        let closure = self.closure.expect("a closure function");
+        let closure = self.builder.use_var(closure);
+        self.load_value(|_| Region::Closure, place.shape, closure, place.offset)
+    }
+
+    pub(super) fn new_array(&mut self, point: &Point, ty: TyId, len: &Operand) -> Value {
+        let unit = self.unit;
+        let heap_type = unit.layouts.shape(ty).heap_type.expect("arrays are objects");
+        let stride = i64::from(unit.layouts.element(ty).size.max(1));
+        let most = (layout::LARGE - layout::ARRAY_DATA - layout::GRANULE) as i64 / stride;
+        let merge = self.builder.create_block();
+        let object = self.builder.append_block_param(merge, types::I64);
+        let slow = self.builder.create_block();
+        self.builder.set_cold_block(slow);
+        let constant = match len {
+            Operand::Const(Const::Int(len)) => Some(*len),
+            _ => None,
+        };
+        let len = self.one(len);
+        if constant.is_none_or(|len| (0..=most).contains(&len)) {
+            if constant.is_none() {
+                let small = self.builder.create_block();
+                let large = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, len, most);
+                self.builder.ins().brif(large, slow, &[], small, &[]);
+                self.builder.seal_block(small);
+                self.builder.switch_to_block(small);
+            }
+            let bytes = self.builder.ins().imul_imm_s(len, stride);
+            let overhead = (layout::ARRAY_DATA + layout::GRANULE - 1) as i64;
+            let bytes = self.builder.ins().iadd_imm_s(bytes, overhead);
+            let bytes = self.builder.ins().band_imm_s(bytes, -(layout::GRANULE as i64));
+            let (cursor, end, full) = self.bump(bytes);
+            let fast = self.builder.create_block();
+            self.builder.ins().brif(full, slow, &[], fast, &[]);
+            self.builder.seal_block(fast);
+            self.builder.switch_to_block(fast);
+            self.take(heap_type, cursor, end);
+            self.store(Region::Length, len, cursor, layout::ARRAY_LEN as u32);
+            self.builder.ins().jump(merge, &[cursor.into()]);
+        } else {
+            self.builder.ins().jump(slow, &[]);
+        }
+        self.builder.seal_block(slow);
+        self.builder.switch_to_block(slow);
+        let type_value = self.int(i64::from(heap_type.0));
+        let new = self.allocate_slowly(point, Stub::AllocateArray, type_value, len);
+        self.builder.ins().jump(merge, &[new.into()]);
+        self.builder.seal_block(merge);
+        self.builder.switch_to_block(merge);
+        object
+    }
+
+    fn field_place(&self, object: &Operand, field: u32) -> &'a Place {
+        &self.unit.layouts.fields(self.operand_type(object))[field as usize]
+    }
+
+    pub(super) fn get_field(&mut self, object: &Operand, field: u32) -> Vec<Value> {
+        let place = self.field_place(object, field);
+        let object = self.one(object);
+        self.load_value(Region::Field, place.shape, object, place.offset)
+    }
+
+    pub(super) fn set_field(&mut self, object: &Operand, field: u32, value: &Operand) {
+        let place = self.field_place(object, field);
+        let (object, values) = (self.one(object), self.operand(value));
+        self.store_value(Region::Field, place.shape, &values, object, place.offset);
+    }
+
+    pub(super) fn get_variant_field(
+        &mut self,
+        value: &Operand,
+        variant: u32,
+        field: u32,
+    ) -> Vec<Value> {
+        let unit = self.unit;
+        let variant = &unit.layouts.variants(self.operand_type(value))[variant as usize];
+        let place = &variant.fields[field as usize];
+        let object = self.one(value);
+        self.load_value(Region::Field, place.shape, object, place.offset)
+    }
+
+    pub(super) fn variant_tag(&mut self, operand: &Operand) -> Value {
+        let unit = self.unit;
+        let shape = unit.layouts.shape(self.operand_type(operand));
+        let value = self.one(operand);
+        match &shape.kind {
+            Kind::Enum { variants } => {
+                let first = variants[0].heap_type.expect("variants of such an enum are objects");
+                let ty = self.load(Region::Header, types::I32, value, 0);
+                let ty = self.builder.ins().uextend(types::I64, ty);
+                self.builder.ins().iadd_imm_s(ty, -i64::from(first.0))
+            }
+            _ => self.builder.ins().uextend(types::I64, value),
+        }
+    }
+
+    /// The address that, with [`layout::ARRAY_DATA`] added, is that of an element.
+    fn element_base(&mut self, array: Value, index: &Operand, stride: u32) -> (Value, u32) {
+        let data = layout::ARRAY_DATA as u32;
+        if let Operand::Const(Const::Int(index)) = index
+            && let Ok(offset) = u32::try_from(*index * i64::from(stride))
+            && offset < 1 << 30
+        {
+            return (array, data + offset);
+        }
+        let index = self.one(index);
+        (self.scaled(array, index, stride), data)
+    }
+
+    /// `base + index * stride`, in the form that becomes one addressing mode where it can.
+    pub(super) fn scaled(&mut self, base: Value, index: Value, stride: u32) -> Value {
+        let offset = if stride.is_power_of_two() {
+            self.builder.ins().ishl_imm_u(index, i64::from(stride.trailing_zeros()))
+        } else {
+            self.builder.ins().imul_imm_s(index, i64::from(stride))
+        };
+        self.builder.ins().iadd(base, offset)
+    }
+
+    pub(super) fn get_element(&mut self, array: &Operand, index: &Operand) -> Vec<Value> {
+        let (shape, stride) = self.element_shape(array);
+        let array = self.one(array);
+        let (base, offset) = self.element_base(array, index, stride);
+        self.load_value(Region::Element, shape, base, offset)
+    }
+
+    pub(super) fn set_element(&mut self, array: &Operand, index: &Operand, value: &Operand) {
+        let (shape, stride) = self.element_shape(array);
+        let array = self.one(array);
+        let (base, offset) = self.element_base(array, index, stride);
+        let values = self.operand(value);
+        self.store_value(Region::Element, shape, &values, base, offset);
+    }
+
+    /// Shape and stride of the elements of an array or a view.
+    pub(super) fn element_shape(&self, array: &Operand) -> (ShapeId, u32) {
+        let layouts = &self.unit.layouts;
+        match layouts.shape(self.operand_type(array)).kind {
+            Kind::Array { element } | Kind::View { element } => {
+                (element, layouts.shapes.get(element).size.max(1))
+            }
+            ref other => panic!("{}: no array: {other:?}", self.source.name),
+        }
+    }
+
+    pub(super) fn array_len(&mut self, array: &Operand) -> Value {
+        let array = self.one(array);
+        self.load(Region::Length, types::I64, array, layout::ARRAY_LEN as u32)
+    }
+
+    /// One comparison on the usual way: an object of the colour that needs no logging passes.
+    pub(super) fn barrier(&mut self, object: &Operand) {
+        let object = self.one(object);
+        let colour = self.load(Region::Header, types::I8, object, layout::COLOUR as u32);
+        let skip = self.load_context(types::I8, layout::SKIP);
+        let differs = self.builder.ins().icmp(IntCC::NotEqual, colour, skip);
+        self.in_cold_block(differs, |this| {
+            let zero = this.int(0);
+            this.call_stub(Stub::Barrier, object, zero);
+        });
+    }
+
+    pub(super) fn bounds(&mut self, index: &Operand, len: &Operand) {
+        let (index, len) = (self.one(index), self.one(len));
+        let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
+        self.diverge_if(outside, |this| {
+            this.call_stub(Stub::RaiseIndex, index, len);
+        });
+    }
+}

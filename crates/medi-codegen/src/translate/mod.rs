@@ -1,0 +1,560 @@
+//! MIR to Cranelift's IR, one function at a time.
+//!
+//! A MIR local is one Cranelift variable per scalar of its type. Each statement becomes straight code; checks
+//! that fail, allocations that need the collector and polls that find their flag set continue in cold
+//! blocks. The context is the first argument, r15 the allocation cursor.
+//!
+//! **References across a collection.** At each point that [`crate::roots`] found, the translator stores the
+//! live references to frame slots and names the slots in the stack map ([`Translator::collecting`]).
+//! The heap does not move an object that a stack slot refers to, so registers stay valid afterwards; with
+//! [`crate::Options::reload_roots`], for heaps that move everything in tests, each reference is loaded
+//! again. No address derived from a reference outlives the statement that computed it.
+//!
+//! **Memory regions.** Loads and stores carry an alias region, so that Cranelift can drop a second load
+//! of a list's length although a float was stored in between.
+
+mod arithmetic;
+mod call;
+mod check;
+mod memory;
+mod scope;
+mod value;
+
+use std::collections::HashMap;
+
+use cranelift_codegen::ir::{
+    self, AliasRegionData, Block, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature, SourceLoc,
+    StackSlot, StackSlotData, StackSlotKind, UserStackMapEntry, Value, types,
+};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Switch, Variable};
+use medi_check::mir::{
+    self, BlockId, FunctionId, Local, Rvalue, Stmt, StmtKind, TerminatorKind, Trap,
+};
+use medi_check::types::TyId;
+use medi_runtime::code_map::{Inlined, Place, Position};
+use medi_runtime::context::{Stub, offsets};
+use medi_runtime::shape::Scalar;
+use medi_runtime::trap::TrapCode;
+
+use crate::convention;
+use crate::roots::{self, Point, PointKind, RootPlan};
+use crate::unit::Unit;
+
+pub use check::{MissingBarrier, missing_barriers};
+
+/// What a translated function needs besides its IR: the table that source locations index.
+#[derive(Debug, Default)]
+pub struct SourceTable {
+    pub places: Vec<Place>,
+    pub inlined: Vec<Inlined>,
+}
+
+/// Kinds of memory that never overlap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Region {
+    Context,
+    Literals,
+    /// Slots of references in the frame.
+    Roots,
+    /// Values in the frame whose address a native function gets.
+    Shaped,
+    Header,
+    Length,
+    Field(Scalar),
+    Element(Scalar),
+    /// Code address and captures of closures: written once.
+    Closure,
+    /// Descriptors and bytes of scope memory.
+    Scope,
+}
+
+impl Region {
+    fn number(self) -> u32 {
+        let kind = |scalar| match scalar {
+            Scalar::I8 => 0,
+            Scalar::I64 => 1,
+            Scalar::F64 => 2,
+            Scalar::Ref => 3,
+        };
+        match self {
+            Region::Context => 0,
+            Region::Literals => 1,
+            Region::Roots => 2,
+            Region::Shaped => 3,
+            Region::Header => 4,
+            Region::Length => 5,
+            Region::Closure => 6,
+            Region::Scope => 7,
+            Region::Field(scalar) => 8 + kind(scalar),
+            Region::Element(scalar) => 12 + kind(scalar),
+        }
+    }
+
+    const COUNT: usize = 16;
+}
+
+/// The type of a scalar's register.
+pub(crate) fn register_type(scalar: Scalar) -> ir::Type {
+    match scalar {
+        Scalar::I8 => types::I8,
+        Scalar::I64 | Scalar::Ref => types::I64,
+        Scalar::F64 => types::F64,
+    }
+}
+
+/// Translates one function; `function` must be empty.
+pub fn translate(
+    unit: &Unit<'_>,
+    id: FunctionId,
+    function: &mut ir::Function,
+    builder_context: &mut FunctionBuilderContext,
+) -> SourceTable {
+    let source = &unit.program.functions[id.index()];
+    function.signature = unit.signature(id);
+    function.name = ir::UserFuncName::user(convention::NAMESPACE_FUNCTION, id.0);
+    let builder = FunctionBuilder::new(function, builder_context);
+    let mut translator = Translator::new(unit, id, builder);
+    translator.body();
+    let Translator { builder, places, .. } = translator;
+    builder.finalize(unit.isa.frontend_config());
+    let inlined = source.inlined.iter().map(|call| Inlined {
+        name: call.name.clone(),
+        call: position(call.call),
+        parent: call.parent.map(|parent| parent.0),
+    });
+    SourceTable { places, inlined: inlined.collect() }
+}
+
+fn position(span: medi_syntax::source::Span) -> Position {
+    Position { file: span.file.0, offset: span.start }
+}
+
+/// Whether a collection may happen at a statement.
+pub fn point_kind(unit: &Unit<'_>, stmt: &Stmt) -> PointKind {
+    match &stmt.kind {
+        StmtKind::Safepoint => PointKind::Cold,
+        StmtKind::ScopeEnter(_) | StmtKind::ScopeExit(_) | StmtKind::Free(_) => PointKind::Hot,
+        StmtKind::Assign(_, rvalue) => match rvalue {
+            Rvalue::Call { .. }
+            | Rvalue::CallClosure { .. }
+            | Rvalue::Allocate { .. }
+            | Rvalue::MakeView { .. } => PointKind::Hot,
+            Rvalue::CallNative { native, .. } if unit.natives[native.index()].leaf => {
+                PointKind::None
+            }
+            Rvalue::CallNative { .. } => PointKind::Hot,
+            Rvalue::NewRecord { .. }
+            | Rvalue::NewVariant { .. }
+            | Rvalue::NewArray { .. }
+            | Rvalue::NewClosure { .. }
+            | Rvalue::NewCell { .. } => PointKind::Cold,
+            _ => PointKind::None,
+        },
+        _ => PointKind::None,
+    }
+}
+
+/// The state of translating one function.
+pub(crate) struct Translator<'a> {
+    unit: &'a Unit<'a>,
+    id: FunctionId,
+    source: &'a mir::Function,
+    builder: FunctionBuilder<'a>,
+    context: Value,
+    /// The closure object, in closure functions.
+    closure: Option<Variable>,
+    /// Where a result that does not fit in registers goes.
+    result_area: Option<Value>,
+    /// First variable of each local; a local's scalars follow each other.
+    first_variable: Vec<u32>,
+    variables: Vec<(Variable, Scalar)>,
+    /// By variable: the frame slot of a reference.
+    root_slots: Vec<Option<StackSlot>>,
+    closure_slot: Option<StackSlot>,
+    roots: RootPlan,
+    blocks: Vec<Option<Block>>,
+    /// Edges into each block that are not translated yet.
+    pending_edges: Vec<u32>,
+    regions: [MemFlagsData; Region::COUNT],
+    functions: HashMap<(u32, u32), FuncRef>,
+    closure_signatures: HashMap<TyId, SigRef>,
+    places: Vec<Place>,
+    inlined: Option<mir::InlineId>,
+}
+
+impl<'a> Translator<'a> {
+    fn new(unit: &'a Unit<'a>, id: FunctionId, mut builder: FunctionBuilder<'a>) -> Translator<'a> {
+        let source = &unit.program.functions[id.index()];
+        let holds_references = |local: Local| {
+            let scalars = unit.layouts.scalars(source.locals[local.index()].ty);
+            scalars.iter().any(|(_, scalar)| *scalar == Scalar::Ref)
+        };
+        let roots = roots::plan(source, &holds_references, &|stmt| point_kind(unit, stmt));
+        let regions = std::array::from_fn(|number| {
+            let data = AliasRegionData { user_id: number as u32, description: "".into() };
+            let region = builder.func.dfg.alias_regions.insert(data);
+            MemFlagsData::trusted().with_alias_region(Some(region))
+        });
+        let mut first_variable = Vec::with_capacity(source.locals.len());
+        let mut variables = vec![];
+        for local in &source.locals {
+            first_variable.push(variables.len() as u32);
+            for (_, scalar) in unit.layouts.scalars(local.ty) {
+                variables.push((builder.declare_var(register_type(*scalar)), *scalar));
+            }
+        }
+        first_variable.push(variables.len() as u32);
+        let entry = builder.create_block();
+        builder.append_block_params_for_function_params(entry);
+        builder.switch_to_block(entry);
+        builder.seal_block(entry);
+        let context = builder.block_params(entry)[0];
+        Translator {
+            unit,
+            id,
+            source,
+            context,
+            closure: None,
+            result_area: None,
+            first_variable,
+            root_slots: vec![None; variables.len()],
+            variables,
+            closure_slot: None,
+            roots,
+            blocks: vec![None; source.blocks.len()],
+            pending_edges: vec![0; source.blocks.len()],
+            regions,
+            functions: HashMap::new(),
+            closure_signatures: HashMap::new(),
+            places: vec![],
+            inlined: None,
+            builder,
+        }
+    }
+
+    fn body(&mut self) {
+        self.locate(self.source.span);
+        self.parameters();
+        self.check_stack();
+        let order = self.reverse_postorder();
+        for block in &order {
+            self.blocks[*block] = Some(self.builder.create_block());
+            for next in roots::successors(&self.source.blocks[*block].terminator) {
+                self.pending_edges[next] += 1;
+            }
+        }
+        self.pending_edges[0] += 1;
+        self.jump_to(BlockId(0));
+        self.edge_done(0);
+        for index in order {
+            let block = self.block(BlockId(index as u32));
+            self.builder.switch_to_block(block);
+            let source = &self.source.blocks[index];
+            self.inlined = source.inlined;
+            for (at, stmt) in source.stmts.iter().enumerate() {
+                self.locate(stmt.span);
+                self.statement(index, at, stmt);
+            }
+            self.locate(source.terminator.span);
+            self.terminator(&source.terminator.kind);
+            for next in roots::successors(&source.terminator) {
+                self.edge_done(next);
+            }
+        }
+    }
+
+    fn reverse_postorder(&self) -> Vec<usize> {
+        let mut seen = vec![false; self.source.blocks.len()];
+        let mut order = vec![];
+        let mut stack = vec![(0, roots::successors(&self.source.blocks[0].terminator))];
+        seen[0] = true;
+        while let Some((block, rest)) = stack.last_mut() {
+            match rest.pop() {
+                Some(next) if !seen[next] => {
+                    seen[next] = true;
+                    stack.push((next, roots::successors(&self.source.blocks[next].terminator)));
+                }
+                Some(_) => {}
+                None => {
+                    order.push(*block);
+                    stack.pop();
+                }
+            }
+        }
+        order.reverse();
+        order
+    }
+
+    fn block(&self, id: BlockId) -> Block {
+        self.blocks[id.index()].expect("a reachable block")
+    }
+
+    fn jump_to(&mut self, id: BlockId) {
+        let block = self.block(id);
+        self.builder.ins().jump(block, &[]);
+    }
+
+    fn edge_done(&mut self, index: usize) {
+        self.pending_edges[index] -= 1;
+        if self.pending_edges[index] == 0 {
+            let block = self.block(BlockId(index as u32));
+            self.builder.seal_block(block);
+        }
+    }
+
+    /// Takes the parameters into variables.
+    fn parameters(&mut self) {
+        let entry = self.builder.current_block().expect("the entry block");
+        let values = self.builder.block_params(entry).to_vec();
+        let mut next = 1;
+        if self.source.captures.is_some() {
+            let variable = self.builder.declare_var(types::I64);
+            self.builder.def_var(variable, values[next]);
+            self.closure = Some(variable);
+            next += 1;
+        }
+        if convention::returns_in_area(self.unit.layouts.scalars(self.source.result)) {
+            self.result_area = Some(values[next]);
+            next += 1;
+        }
+        let scalars = self.first_variable[self.source.params] as usize;
+        for (index, value) in values[next..].iter().enumerate().take(scalars) {
+            self.builder.def_var(self.variables[index].0, *value);
+        }
+    }
+
+    /// Stack overflow is found at the entry of each function that calls another; what the others need
+    /// fits in the reserve.
+    fn check_stack(&mut self) {
+        let calls = |stmt: &Stmt| {
+            matches!(
+                stmt.kind,
+                StmtKind::Assign(_, Rvalue::Call { .. } | Rvalue::CallClosure { .. })
+            )
+        };
+        if !self.source.blocks.iter().any(|block| block.stmts.iter().any(calls)) {
+            return;
+        }
+        let sp = self.builder.ins().get_stack_pointer(types::I64);
+        let limit = self.load_context(types::I64, offsets::STACK_LIMIT);
+        let below = self.builder.ins().icmp(ir::condcodes::IntCC::UnsignedLessThan, sp, limit);
+        let point = self.roots.entry.clone();
+        self.in_cold_block(below, |this| {
+            let zero = this.int(0);
+            this.collecting(&point, |this| this.call_stub(Stub::StackCheck, sp, zero));
+        });
+    }
+
+    /// Continues in a cold block when `condition` is not zero, and comes back.
+    fn in_cold_block(&mut self, condition: Value, body: impl FnOnce(&mut Self)) {
+        let (cold, next) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(cold);
+        self.builder.ins().brif(condition, cold, &[], next, &[]);
+        self.builder.seal_block(cold);
+        self.builder.switch_to_block(cold);
+        body(self);
+        self.builder.ins().jump(next, &[]);
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
+    }
+
+    /// Continues in a cold block, which does not come back, when `condition` is not zero.
+    fn diverge_if(&mut self, condition: Value, body: impl FnOnce(&mut Self)) {
+        let (cold, next) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(cold);
+        self.builder.ins().brif(condition, cold, &[], next, &[]);
+        self.builder.seal_block(cold);
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(cold);
+        body(self);
+        self.builder.ins().trap(convention::trap(TrapCode::Unreachable));
+        self.builder.switch_to_block(next);
+    }
+
+    /// Raises an error that names the operand when `condition` is not zero.
+    fn raise_trap_if(&mut self, condition: Value, code: TrapCode, operand: Value) {
+        self.diverge_if(condition, |this| {
+            let code = this.int(code as i64);
+            this.call_stub(Stub::RaiseTrap, code, operand);
+        });
+    }
+
+    fn trap_if(&mut self, condition: Value, code: TrapCode) {
+        self.builder.ins().trapnz(condition, convention::trap(code));
+    }
+
+    /// The source place of what follows.
+    fn locate(&mut self, span: medi_syntax::source::Span) {
+        let inlined = self.inlined.map(|inlined| inlined.0);
+        let place = Place { position: position(span), inlined };
+        if self.places.last() != Some(&place) {
+            self.places.push(place);
+        }
+        self.builder.set_srcloc(SourceLoc::new(self.places.len() as u32 - 1));
+    }
+
+    fn statement(&mut self, block: usize, at: usize, stmt: &'a Stmt) {
+        match &stmt.kind {
+            StmtKind::Assign(local, rvalue) => {
+                let values = self.rvalue(block, at, *local, rvalue);
+                self.assign(*local, &values);
+            }
+            StmtKind::SetField { object, field, value } => self.set_field(object, *field, value),
+            StmtKind::SetElem { array, index, value } => self.set_element(array, index, value),
+            StmtKind::SetCell { cell, value } => self.set_cell(cell, value),
+            StmtKind::SetScopeElem { base, index, value } => {
+                self.set_scope_element(base, index, value);
+            }
+            StmtKind::Barrier { object } => self.barrier(object),
+            StmtKind::Bounds { index, len } => self.bounds(index, len),
+            StmtKind::ScopeEnter(_) => self.scope_enter(&self.point(block, at)),
+            StmtKind::ScopeExit(_) => self.scope_exit(&self.point(block, at)),
+            StmtKind::Free(buffer) => self.scope_free(&self.point(block, at), buffer),
+            StmtKind::Safepoint => {
+                let poll = self.load_context(types::I32, medi_heap::layout::POLL);
+                let point = self.point(block, at);
+                self.in_cold_block(poll, |this| {
+                    let zero = this.int(0);
+                    this.collecting(&point, |this| this.call_stub(Stub::Safepoint, zero, zero));
+                });
+            }
+        }
+    }
+
+    fn point(&self, block: usize, at: usize) -> Point {
+        self.roots.point(block, at).clone()
+    }
+
+    fn terminator(&mut self, terminator: &TerminatorKind) {
+        match terminator {
+            TerminatorKind::Goto(next) => self.jump_to(*next),
+            TerminatorKind::Branch { cond, then, otherwise } => {
+                let cond = self.one(cond);
+                let (then, otherwise) = (self.block(*then), self.block(*otherwise));
+                self.builder.ins().brif(cond, then, &[], otherwise, &[]);
+            }
+            TerminatorKind::Switch { value, cases, default } => {
+                let value = self.one(value);
+                let bits = self.builder.func.dfg.value_type(value).bits();
+                let mut switch = Switch::new();
+                for (case, target) in cases {
+                    let entry = if bits == 8 { *case as u8 as u128 } else { *case as u64 as u128 };
+                    switch.set_entry(entry, self.block(*target));
+                }
+                let default = self.block(*default);
+                switch.emit(&mut self.builder, value, default);
+            }
+            TerminatorKind::Return(value) => {
+                let values = self.operand(value);
+                match self.result_area {
+                    None => self.builder.ins().return_(&values),
+                    Some(area) => {
+                        for (index, value) in values.into_iter().enumerate() {
+                            self.store(Region::Shaped, value, area, 8 * index as u32);
+                        }
+                        self.builder.ins().return_(&[])
+                    }
+                };
+            }
+            TerminatorKind::Unreachable => {
+                self.builder.ins().trap(convention::trap(TrapCode::Unreachable));
+            }
+            TerminatorKind::Trap(Trap::NilAssert) => {
+                self.builder.ins().trap(convention::trap(TrapCode::NilAssert));
+            }
+        }
+    }
+
+    /// Emits an instruction at which a collection may happen: saves the references that are needed
+    /// afterwards and names their slots in the instruction's stack map.
+    fn collecting(&mut self, point: &Point, emit: impl FnOnce(&mut Self) -> ir::Inst) -> ir::Inst {
+        for root in &point.unsaved {
+            self.for_each_root(*root, |this, variable, slot| {
+                let value = this.builder.use_var(variable);
+                let address = this.builder.ins().stack_addr(types::I64, slot, 0);
+                this.store(Region::Roots, value, address, 0);
+            });
+        }
+        let inst = emit(self);
+        let dropped = self.unit.options.plant_lost_root.then(|| point.live.first()).flatten();
+        for root in &point.live {
+            if dropped == Some(root) {
+                continue;
+            }
+            self.for_each_root(*root, |this, variable, slot| {
+                let entry = UserStackMapEntry { ty: types::I64, slot, offset: 0 };
+                this.builder.func.dfg.append_user_stack_map_entry(inst, entry);
+                if this.unit.options.reload_roots {
+                    let address = this.builder.ins().stack_addr(types::I64, slot, 0);
+                    let value = this.load(Region::Roots, types::I64, address, 0);
+                    this.builder.def_var(variable, value);
+                }
+            });
+        }
+        inst
+    }
+
+    /// Calls `each` with the variable and frame slot of each reference of a root local.
+    fn for_each_root(
+        &mut self,
+        root: roots::RootLocal,
+        mut each: impl FnMut(&mut Self, Variable, StackSlot),
+    ) {
+        let root = root as usize;
+        if root == self.source.locals.len() {
+            let slot = match self.closure_slot {
+                Some(slot) => slot,
+                None => self.new_slot(),
+            };
+            self.closure_slot = Some(slot);
+            let variable = self.closure.expect("a closure function");
+            each(self, variable, slot);
+            return;
+        }
+        for index in self.first_variable[root] as usize..self.first_variable[root + 1] as usize {
+            let (variable, scalar) = self.variables[index];
+            if scalar == Scalar::Ref {
+                let slot = match self.root_slots[index] {
+                    Some(slot) => slot,
+                    None => self.new_slot(),
+                };
+                self.root_slots[index] = Some(slot);
+                each(self, variable, slot);
+            }
+        }
+    }
+
+    fn new_slot(&mut self) -> StackSlot {
+        let data = StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3);
+        self.builder.create_sized_stack_slot(data)
+    }
+
+    fn function_ref(
+        &mut self,
+        namespace: u32,
+        index: u32,
+        signature: impl FnOnce() -> Signature,
+    ) -> FuncRef {
+        if let Some(known) = self.functions.get(&(namespace, index)) {
+            return *known;
+        }
+        let signature = self.builder.import_signature(signature());
+        let name = ir::UserExternalName { namespace, index };
+        let name = self.builder.func.declare_imported_user_function(name);
+        let function = self.builder.import_function(ir::ExtFuncData {
+            name: ir::ExternalName::user(name),
+            signature,
+            colocated: true,
+            patchable: false,
+        });
+        self.functions.insert((namespace, index), function);
+        function
+    }
+
+    /// Calls a stub, which keeps all registers.
+    fn call_stub(&mut self, stub: Stub, first: Value, second: Value) -> ir::Inst {
+        let function =
+            self.function_ref(convention::NAMESPACE_STUB, stub as u32, convention::stub_signature);
+        self.builder.ins().call(function, &[self.context, first, second])
+    }
+}

@@ -1,0 +1,153 @@
+//! Scope memory: entering and leaving scopes, buffers, views, and access to their elements.
+//!
+//! A handle is a descriptor's address and the generation it had when the memory was allocated. Freeing bumps
+//! the generation, so an access compares the two first: a difference means that the memory is gone. Then
+//! one unsigned comparison finds an index out of bounds. Both failures go to the same native function,
+//! which finds out which it was and raises the error.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, Value, types};
+use medi_check::mir::Operand;
+use medi_check::types::TyId;
+use medi_runtime::shape::{Kind, Scalar};
+
+use super::{Region, Translator};
+use crate::roots::Point;
+use crate::unit::Internal;
+use medi_runtime::context::descriptor;
+
+impl<'a> Translator<'a> {
+    pub(super) fn scope_enter(&mut self, point: &Point) {
+        self.internal(point, Internal::ScopeEnter, &[], &[]);
+    }
+
+    pub(super) fn scope_exit(&mut self, point: &Point) {
+        self.internal(point, Internal::ScopeExit, &[], &[]);
+    }
+
+    pub(super) fn scope_free(&mut self, point: &Point, buffer: &Operand) {
+        let handle = self.operand(buffer);
+        self.internal(point, Internal::ScopeFree, &handle[..2], &[]);
+    }
+
+    pub(super) fn scope_allocate(&mut self, point: &Point, bytes: &Operand) -> Vec<Value> {
+        let bytes = self.one(bytes);
+        self.internal(point, Internal::ScopeAllocate, &[bytes], &[Scalar::I64; 2])
+    }
+
+    pub(super) fn make_view(
+        &mut self,
+        point: &Point,
+        ty: TyId,
+        buffer: &Operand,
+        offset: &Operand,
+        len: &Operand,
+    ) -> Vec<Value> {
+        let mut args = self.operand(buffer);
+        args.push(self.one(offset));
+        args.push(self.one(len));
+        let size = self.unit.layouts.element(ty).size.max(1);
+        args.push(self.int(i64::from(size)));
+        self.internal(point, Internal::ScopeView, &args, &[Scalar::I64; 4])
+    }
+
+    fn internal(
+        &mut self,
+        point: &Point,
+        internal: Internal,
+        args: &[Value],
+        results: &[Scalar],
+    ) -> Vec<Value> {
+        let index = self.unit.internal(internal);
+        self.native(Some(point), index, args, results)
+    }
+
+    /// Leaves through `scope_raise` when `condition` is not zero.
+    fn raise_if(&mut self, condition: Value, handle: &[Value], index: Value, len: Value) {
+        let (descriptor, generation) = (handle[0], handle[1]);
+        self.diverge_if(condition, |this| {
+            let raise = Internal::ScopeRaise;
+            this.internal(&Point::default(), raise, &[descriptor, generation, index, len], &[]);
+        });
+    }
+
+    /// Stops the program when the memory that the handle refers to was freed.
+    fn check_alive(&mut self, handle: &[Value], index: Value, len: Value) {
+        let now = self.load(Region::Scope, types::I64, handle[0], descriptor::GENERATION);
+        let gone = self.builder.ins().icmp(IntCC::NotEqual, now, handle[1]);
+        self.raise_if(gone, handle, index, len);
+    }
+
+    fn buffer_len(&mut self, handle: &[Value]) -> Value {
+        self.load(Region::Scope, types::I64, handle[0], descriptor::LEN)
+    }
+
+    fn is_view(&self, ty: TyId) -> bool {
+        matches!(self.unit.layouts.shape(ty).kind, Kind::View { .. })
+    }
+
+    pub(super) fn scope_len(&mut self, base: &Operand) -> Value {
+        let view = self.is_view(self.operand_type(base));
+        let handle = self.operand(base);
+        let len = if view { handle[3] } else { self.buffer_len(&handle) };
+        let zero = self.int(0);
+        self.check_alive(&handle, zero, len);
+        len
+    }
+
+    /// Checks an access; the address of the element.
+    fn element_address(&mut self, base: &Operand, index: &Operand) -> Value {
+        let view = self.is_view(self.operand_type(base));
+        let stride = if view { self.element_shape(base).1 } else { 1 };
+        let handle = self.operand(base);
+        let index = self.one(index);
+        let len = if view { handle[3] } else { self.buffer_len(&handle) };
+        self.check_alive(&handle, index, len);
+        let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
+        self.raise_if(outside, &handle, index, len);
+        let start = if view {
+            handle[2]
+        } else {
+            self.load(Region::Scope, types::I64, handle[0], descriptor::BASE)
+        };
+        self.scaled(start, index, stride)
+    }
+
+    pub(super) fn get_scope_element(
+        &mut self,
+        base: &Operand,
+        index: &Operand,
+        ty: TyId,
+    ) -> Vec<Value> {
+        let address = self.element_address(base, index);
+        let shape = self.unit.layouts.shape_id(ty);
+        self.load_value(|_| Region::Scope, shape, address, 0)
+    }
+
+    pub(super) fn set_scope_element(&mut self, base: &Operand, index: &Operand, value: &Operand) {
+        let address = self.element_address(base, index);
+        let shape = self.unit.layouts.shape_id(self.operand_type(value));
+        let values = self.operand(value);
+        self.store_value(|_| Region::Scope, shape, &values, address, 0);
+    }
+
+    pub(super) fn slice_view(
+        &mut self,
+        view: &Operand,
+        from: &Operand,
+        to: &Operand,
+    ) -> Vec<Value> {
+        let stride = self.element_shape(view).1;
+        let handle = self.operand(view);
+        let (from, to) = (self.one(from), self.one(to));
+        let len = handle[3];
+        self.check_alive(&handle, to, len);
+        let past_end = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, to, len);
+        self.raise_if(past_end, &handle, to, len);
+        let crossed = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, from, to);
+        self.raise_if(crossed, &handle, from, len);
+        let start = self.scaled(handle[2], from, stride);
+        let new_len = self.builder.ins().isub(to, from);
+        vec![handle[0], handle[1], start, new_len]
+    }
+}

@@ -1,0 +1,207 @@
+//! Operands and the values that need no memory: constants, tuples, optionals, results.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, Value, types};
+use medi_check::mir::{Const, Local, Operand, Rvalue};
+use medi_check::types::{Ty, TyId, Types};
+use medi_runtime::context::offsets;
+use medi_runtime::shape::{Kind, Scalar};
+
+use super::{Region, Translator, register_type};
+
+impl<'a> Translator<'a> {
+    pub(super) fn operand_type(&self, operand: &Operand) -> TyId {
+        match operand {
+            Operand::Copy(local) | Operand::Move(local) => self.source.locals[local.index()].ty,
+            Operand::Const(constant) => match constant {
+                Const::Unit => Types::UNIT,
+                Const::Int(_) => Types::INT,
+                Const::Float(_) => Types::FLOAT,
+                Const::Bool(_) => Types::BOOL,
+                Const::Byte(_) => Types::BYTE,
+                Const::Str(_) => Types::STR,
+                Const::Nil(ty) | Const::Variant(ty, _) => *ty,
+            },
+        }
+    }
+
+    fn variables_of(&self, local: Local) -> std::ops::Range<usize> {
+        let first = self.first_variable[local.index()] as usize;
+        first..self.first_variable[local.index() + 1] as usize
+    }
+
+    pub(super) fn assign(&mut self, local: Local, values: &[Value]) {
+        let variables = self.variables_of(local);
+        debug_assert_eq!(variables.len(), values.len(), "{}: {local:?}", self.source.name);
+        for (index, value) in variables.zip(values) {
+            self.builder.def_var(self.variables[index].0, *value);
+        }
+    }
+
+    /// The scalars of an operand.
+    pub(super) fn operand(&mut self, operand: &Operand) -> Vec<Value> {
+        match operand {
+            Operand::Copy(local) | Operand::Move(local) => {
+                let variables = self.variables_of(*local);
+                variables.map(|index| self.builder.use_var(self.variables[index].0)).collect()
+            }
+            Operand::Const(constant) => self.constant(constant),
+        }
+    }
+
+    /// The scalar of an operand that has exactly one.
+    pub(super) fn one(&mut self, operand: &Operand) -> Value {
+        let values = self.operand(operand);
+        debug_assert_eq!(values.len(), 1, "{}: {operand:?}", self.source.name);
+        values[0]
+    }
+
+    pub(super) fn int(&mut self, value: i64) -> Value {
+        self.builder.ins().iconst(types::I64, value)
+    }
+
+    pub(super) fn byte(&mut self, value: u8) -> Value {
+        self.builder.ins().iconst(types::I8, i64::from(value))
+    }
+
+    fn constant(&mut self, constant: &Const) -> Vec<Value> {
+        match *constant {
+            Const::Unit => vec![],
+            Const::Int(value) => vec![self.int(value)],
+            Const::Float(value) => vec![self.builder.ins().f64const(value)],
+            Const::Bool(value) => vec![self.byte(u8::from(value))],
+            Const::Byte(value) => vec![self.byte(value)],
+            Const::Str(id) => {
+                let table = self.load_context(types::I64, offsets::LITERALS);
+                vec![self.load(Region::Literals, types::I64, table, 8 * id.0)]
+            }
+            Const::Nil(ty) => self.zeros(ty),
+            Const::Variant(_, variant) => vec![self.byte(variant as u8)],
+        }
+    }
+
+    /// The value of a type whose scalars are all zero.
+    pub(super) fn zeros(&mut self, ty: TyId) -> Vec<Value> {
+        let unit = self.unit;
+        unit.layouts.scalars(ty).iter().map(|(_, scalar)| self.zero(*scalar)).collect()
+    }
+
+    fn zero(&mut self, scalar: Scalar) -> Value {
+        match register_type(scalar) {
+            types::F64 => self.builder.ins().f64const(0.0),
+            ty => self.builder.ins().iconst(ty, 0),
+        }
+    }
+
+    fn is_optional_reference(&self, ty: TyId) -> bool {
+        matches!(self.unit.layouts.shape(ty).kind, Kind::OptionalRef { .. })
+    }
+
+    pub(super) fn rvalue(
+        &mut self,
+        block: usize,
+        at: usize,
+        destination: Local,
+        rvalue: &Rvalue,
+    ) -> Vec<Value> {
+        match rvalue {
+            Rvalue::Use(operand) => self.operand(operand),
+            Rvalue::Unary(op, operand) => vec![self.unary(*op, operand)],
+            Rvalue::Binary(op, left, right) => vec![self.binary(*op, left, right)],
+            Rvalue::NewRecord { ty, fields } => {
+                vec![self.new_record(&self.point(block, at), *ty, fields)]
+            }
+            Rvalue::NewVariant { ty, variant, fields } => {
+                vec![self.new_variant(&self.point(block, at), *ty, *variant, fields)]
+            }
+            Rvalue::NewArray { ty, len } => vec![self.new_array(&self.point(block, at), *ty, len)],
+            Rvalue::NewClosure { function, captures, .. } => {
+                vec![self.new_closure(&self.point(block, at), *function, captures)]
+            }
+            Rvalue::NewCell { ty, value } => {
+                vec![self.new_cell(&self.point(block, at), *ty, value)]
+            }
+            Rvalue::GetField { object, field } => self.get_field(object, *field),
+            Rvalue::GetElem { array, index } => self.get_element(array, index),
+            Rvalue::ArrayLen(array) => vec![self.array_len(array)],
+            Rvalue::GetCell(cell) => self.get_cell(cell),
+            Rvalue::Capture(index) => self.capture(*index),
+            Rvalue::MakeTuple(parts) => parts.iter().flat_map(|part| self.operand(part)).collect(),
+            Rvalue::GetTuple { tuple, index } => self.tuple_part(tuple, *index),
+            Rvalue::MakeSome { ty, value } => {
+                let mut values = self.operand(value);
+                if !self.is_optional_reference(*ty) {
+                    values.push(self.byte(1));
+                }
+                values
+            }
+            Rvalue::IsSome(operand) => vec![self.is_some(operand)],
+            Rvalue::UnwrapSome(operand) => {
+                let mut values = self.operand(operand);
+                if !self.is_optional_reference(self.operand_type(operand)) {
+                    values.pop();
+                }
+                values
+            }
+            Rvalue::MakeOk { value, .. } => {
+                let mut values = vec![self.int(0)];
+                values.extend(self.operand(value));
+                values
+            }
+            Rvalue::MakeErr { ty, message } => {
+                let mut values = self.zeros(*ty);
+                values[0] = self.one(message);
+                values
+            }
+            Rvalue::IsOk(operand) => {
+                let values = self.operand(operand);
+                vec![self.builder.ins().icmp_imm_u(IntCC::Equal, values[0], 0)]
+            }
+            Rvalue::UnwrapOk(operand) => self.operand(operand).split_off(1),
+            Rvalue::UnwrapErr(operand) => vec![self.operand(operand)[0]],
+            Rvalue::VariantTag(operand) => vec![self.variant_tag(operand)],
+            Rvalue::GetVariantField { value, variant, field } => {
+                self.get_variant_field(value, *variant, *field)
+            }
+            Rvalue::Call { function, args } => self.call(&self.point(block, at), *function, args),
+            Rvalue::CallClosure { callee, args } => {
+                self.call_closure(&self.point(block, at), callee, args)
+            }
+            Rvalue::CallNative { native, args } => {
+                let leaf = self.unit.natives[native.index()].leaf;
+                let point = if leaf { None } else { Some(self.point(block, at)) };
+                self.call_native(point.as_ref(), *native, args)
+            }
+            Rvalue::Allocate { bytes, .. } => self.scope_allocate(&self.point(block, at), bytes),
+            Rvalue::MakeView { ty, buffer, offset, len } => {
+                self.make_view(&self.point(block, at), *ty, buffer, offset, len)
+            }
+            Rvalue::SliceView { view, from, to } => self.slice_view(view, from, to),
+            Rvalue::ScopeLen(base) => vec![self.scope_len(base)],
+            Rvalue::GetScopeElem { base, index } => {
+                let ty = self.source.locals[destination.index()].ty;
+                self.get_scope_element(base, index, ty)
+            }
+        }
+    }
+
+    fn tuple_part(&mut self, tuple: &Operand, index: u32) -> Vec<Value> {
+        let Ty::Tuple(parts) = self.unit.program.types.get(self.operand_type(tuple)) else {
+            panic!("{}: no tuple: {tuple:?}", self.source.name);
+        };
+        let count = |ty: &TyId| self.unit.layouts.scalars(*ty).len();
+        let first: usize = parts[..index as usize].iter().map(count).sum();
+        let len = count(&parts[index as usize]);
+        self.operand(tuple)[first..first + len].to_vec()
+    }
+
+    fn is_some(&mut self, operand: &Operand) -> Value {
+        let ty = self.operand_type(operand);
+        let values = self.operand(operand);
+        if self.is_optional_reference(ty) {
+            self.builder.ins().icmp_imm_u(IntCC::NotEqual, values[0], 0)
+        } else {
+            *values.last().expect("an optional value has a flag")
+        }
+    }
+}
