@@ -15,6 +15,7 @@
 //! values of the declared shapes; each `unsafe` block here rests on that.
 
 
+pub mod readers;
 
 /// A native function of the table.
 pub struct Native {
@@ -61,7 +62,7 @@ macro_rules! table {
 }
 pub(crate) use table;
 
-static TABLES: &[&[Native]] = &[];
+static TABLES: &[&[Native]] = &[readers::TABLE];
 
 /// The native with that symbol.
 pub fn find(symbol: &str) -> Option<&'static Native> {
