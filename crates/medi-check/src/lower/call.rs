@@ -117,14 +117,14 @@ impl<'h> Body<'_, 'h> {
             Intrinsic::Shr => Rvalue::Binary(BinaryOp::Shr, next(), next()),
             Intrinsic::ToInt => {
                 let value = next();
-                self.to_int(value, ty)
+                self.int_of(value, ty)
             }
             Intrinsic::ToFloat => match ty {
                 Types::FLOAT => Rvalue::Use(next()),
                 Types::INT => Rvalue::Unary(UnaryOp::IntToFloat, next()),
                 _ => {
-                    let int = self.to_int(next(), ty);
-                    let int = self.into_operand(int, Types::INT, span);
+                    let int = self.int_of(next(), ty);
+                    let int = self.operand_of(int, Types::INT, span);
                     Rvalue::Unary(UnaryOp::IntToFloat, int)
                 }
             },
@@ -132,8 +132,8 @@ impl<'h> Body<'_, 'h> {
                 Types::BYTE => Rvalue::Use(next()),
                 Types::INT => Rvalue::Unary(UnaryOp::IntToByte, next()),
                 _ => {
-                    let int = self.to_int(next(), ty);
-                    let int = self.into_operand(int, Types::INT, span);
+                    let int = self.int_of(next(), ty);
+                    let int = self.operand_of(int, Types::INT, span);
                     Rvalue::Unary(UnaryOp::IntToByte, int)
                 }
             },
@@ -185,7 +185,7 @@ impl<'h> Body<'_, 'h> {
         }
     }
 
-    fn to_int(&mut self, value: Operand, ty: TyId) -> Rvalue {
+    fn int_of(&mut self, value: Operand, ty: TyId) -> Rvalue {
         match self.get(ty) {
             Ty::Int => Rvalue::Use(value),
             Ty::Float => Rvalue::Unary(UnaryOp::FloatToInt, value),

@@ -119,7 +119,7 @@ impl<'h> Body<'_, 'h> {
                 let bound = self.func.locals[local.0 as usize].ty;
                 let bound = self.ty(bound, span);
                 let present = self.unwrapped(subject, optional, bound);
-                let present = self.into_operand(present, bound, span);
+                let present = self.operand_of(present, bound, span);
                 self.initialise(*local, present, span);
                 let inner = self.expr_ty(body);
                 if matches!(self.get(result), Ty::Optional(_)) {
@@ -227,7 +227,7 @@ impl<'h> Body<'_, 'h> {
             _ => {
                 let ty = self.expr_ty(expr);
                 let rvalue = self.rvalue(expr);
-                self.into_operand(rvalue, ty, span)
+                self.operand_of(rvalue, ty, span)
             }
         }
     }
@@ -308,7 +308,7 @@ impl<'h> Body<'_, 'h> {
                 let absent = self.new_block();
                 self.expect_some(value.clone(), absent, span);
                 let present = self.unwrapped(value, optional, ty);
-                let operand = self.into_operand(present, ty, span);
+                let operand = self.operand_of(present, ty, span);
                 let go_on = self.new_block();
                 self.goto(go_on, span);
                 self.switch_to(absent);

@@ -88,7 +88,7 @@ pub(super) fn lower_instance(cx: &mut Lowering, instance: Instance) -> Function 
             let args = (0..body.params).map(|param| Operand::Copy(Local(param as u32))).collect();
             let call = body.call_declared_native(func, args, func.span);
             let result = body.header.result;
-            let value = body.into_operand(call, result, func.span);
+            let value = body.operand_of(call, result, func.span);
             body.terminate(TerminatorKind::Return(value), func.span);
         }
         hir::Body::Unchecked => {
@@ -325,7 +325,7 @@ impl<'l, 'h> Body<'l, 'h> {
     }
 
     /// The value, in a temporary where it needs one.
-    pub fn into_operand(&mut self, rvalue: Rvalue, ty: TyId, span: Span) -> Operand {
+    pub fn operand_of(&mut self, rvalue: Rvalue, ty: TyId, span: Span) -> Operand {
         match rvalue {
             Rvalue::Use(operand) => operand,
             other => {

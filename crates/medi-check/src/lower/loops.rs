@@ -207,7 +207,7 @@ impl<'h> Body<'_, 'h> {
                 let slots = self.cx.hir.lang.map_slots;
                 let args = vec![map.clone()];
                 let count = self.call_concrete(slots, type_args.clone(), args, span);
-                self.into_operand(count, Types::INT, span)
+                self.operand_of(count, Types::INT, span)
             }
         }
     }

@@ -177,7 +177,7 @@ impl<'h> Body<'_, 'h> {
             Comparing::Float => Rvalue::Binary(BinaryOp::CompareFloat(comparison), left, right),
             _ => {
                 let sign = self.three_way(ty, left, right, "this", span);
-                let sign = self.into_operand(sign, Types::INT, span);
+                let sign = self.operand_of(sign, Types::INT, span);
                 Rvalue::Binary(BinaryOp::Compare(comparison), sign, int(0))
             }
         }

@@ -235,7 +235,7 @@ impl<'h> Body<'_, 'h> {
         {
             self.assign(local, get, pattern.span);
         } else if !ignored {
-            let value = self.into_operand(get, ty, pattern.span);
+            let value = self.operand_of(get, ty, pattern.span);
             self.match_pattern(pattern, &Subject::new(value, ty), fail);
         }
     }

@@ -40,13 +40,13 @@ impl<'h> Body<'_, 'h> {
             Some(op) => {
                 // A read that follows the value's evaluation: the value may have changed the content.
                 let old = self.read(&place, target.span);
-                let old = self.into_operand(old, ty, target.span);
+                let old = self.operand_of(old, ty, target.span);
                 let combined = self.apply(op, ty, old, new, span);
                 if let Place::Local(local) = place {
                     self.assign(local, combined, span);
                     return;
                 }
-                self.into_operand(combined, ty, span)
+                self.operand_of(combined, ty, span)
             }
         };
         self.write(&place, ty, new, op.is_some(), target.span);
@@ -141,7 +141,7 @@ impl<'h> Body<'_, 'h> {
             }
             Place::TuplePart { whole, whole_ty, index } => {
                 let tuple = self.read(whole, span);
-                let tuple = self.into_operand(tuple, *whole_ty, span);
+                let tuple = self.operand_of(tuple, *whole_ty, span);
                 Rvalue::GetTuple { tuple, index: *index }
             }
         }
@@ -188,7 +188,7 @@ impl<'h> Body<'_, 'h> {
             }
             Place::TuplePart { whole, whole_ty, index } => {
                 let old = self.read(whole, span);
-                let old = self.into_operand(old, *whole_ty, span);
+                let old = self.operand_of(old, *whole_ty, span);
                 let Ty::Tuple(parts) = self.get(*whole_ty).clone() else {
                     self.ill_typed("a part of a tuple", *whole_ty);
                     return;

@@ -52,10 +52,7 @@ fn merge_chains(function: &mut Function) {
             });
         }
     }
-    for index in 0..function.blocks.len() {
-        if !reachable[index] {
-            continue;
-        }
+    for (index, _) in reachable.iter().enumerate().filter(|(_, reachable)| **reachable) {
         while let TerminatorKind::Goto(next) = function.blocks[index].terminator.kind {
             let next = next.index();
             if next == index

@@ -80,10 +80,10 @@ impl Check<'_> {
                         self.local_exists(*local);
                         self.rvalue_ids(rvalue);
                     }
-                    StmtKind::ScopeEnter(scope) | StmtKind::ScopeExit(scope) => {
-                        if scope.index() >= function.scopes.len() {
-                            self.wrong("the scope does not exist");
-                        }
+                    StmtKind::ScopeEnter(scope) | StmtKind::ScopeExit(scope)
+                        if scope.index() >= function.scopes.len() =>
+                    {
+                        self.wrong("the scope does not exist");
                     }
                     _ => {}
                 }

@@ -192,14 +192,15 @@ impl Check<'_> {
                         open.push(*scope);
                     }
                     StmtKind::ScopeExit(scope) => {
-                        if open.pop() != Some(*scope) {
+                        let innermost = open.pop();
+                        if innermost != Some(*scope) {
                             self.wrong("a scope is left that is not the innermost");
                         }
                     }
-                    StmtKind::Assign(_, Rvalue::Allocate { scope, .. }) => {
-                        if !open.contains(scope) {
-                            self.wrong("memory is allocated in a scope that is not open");
-                        }
+                    StmtKind::Assign(_, Rvalue::Allocate { scope, .. })
+                        if !open.contains(scope) =>
+                    {
+                        self.wrong("memory is allocated in a scope that is not open");
                     }
                     _ => {}
                 }
