@@ -1,0 +1,279 @@
+//! The machine: a heap, and the running of a compiled program on it.
+//!
+//! The program runs on a thread of its own with a deep stack, so that deep recursion is an error of the
+//! program and not of the process. Whatever way it ends, its output is flushed and its scopes are freed.
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::thread::Builder;
+use std::time::Instant;
+
+use medi_heap::{Embedder, Heap, HeapError, MutatorWords, ObjectRef, OutOfMemory, TypeId, layout};
+
+use crate::code_map::CodeMap;
+use crate::context::Context;
+use crate::entry::{self, Raised, Registers};
+use crate::error::{RuntimeError, codes};
+use crate::memory_report;
+use crate::options::Options;
+use crate::output::Output;
+use crate::shape::{Kind, Place, ShapeId, Shapes};
+use crate::stack;
+use crate::stats::RunStats;
+use crate::thread::{Session, Stop};
+use crate::trap::{self, InterruptGuard};
+use crate::value;
+
+/// A compiled program.
+pub struct Image {
+    pub shapes: Arc<Shapes>,
+    pub code: Arc<CodeMap>,
+    /// The text of each string literal, by its number.
+    pub literals: Vec<String>,
+    /// Address of `main`.
+    pub main: usize,
+    /// The shape of `list[string]`, when `main` takes the program's arguments.
+    pub main_args: Option<ShapeId>,
+    /// `main` returns `Result[()]`: one scalar, 0 or the message.
+    pub main_fails: bool,
+    /// Keeps the code in memory.
+    pub owner: Arc<dyn Any + Send + Sync>,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// 0 at the end of `main`, 1 after an error, 130 after Ctrl-C, or what `exit` was given.
+    pub exit_code: i32,
+    pub error: Option<RuntimeError>,
+    /// It was stopped by Ctrl-C.
+    pub interrupted: bool,
+}
+
+/// Why a program could not be started.
+#[derive(Debug)]
+pub enum StartError {
+    Heap(HeapError),
+    /// The system gave no thread, or did not say where its stack is.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Heap(error) => error.fmt(f),
+            StartError::Thread(error) => {
+                write!(
+                    f,
+                    "cannot start a thread with that stack: {error}; try a smaller --stack-size"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A heap with the choices of a run.
+pub struct Machine {
+    heap: Heap,
+    options: Options,
+    started: Instant,
+}
+
+impl Machine {
+    /// # Errors
+    /// When the heap cannot be made.
+    pub fn new(options: Options) -> Result<Machine, HeapError> {
+        let started = Instant::now();
+        let heap = Heap::new(options.heap_options(), Arc::new(Frames))?;
+        Ok(Machine { heap, options, started })
+    }
+
+    /// Where the program's types are registered.
+    pub fn heap(&self) -> &Heap {
+        &self.heap
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The counters now.
+    pub fn stats(&self) -> RunStats {
+        RunStats::now(self.heap.stats(), self.started.elapsed())
+    }
+
+    /// Runs a program from the start of `main` to its end.
+    ///
+    /// # Errors
+    /// When it could not be started at all.
+    pub fn run(
+        &self,
+        image: &Image,
+        args: &[String],
+        output: Output,
+    ) -> Result<Outcome, StartError> {
+        std::thread::scope(|scope| {
+            let stack = usize::try_from(self.options.stack_size).unwrap_or(usize::MAX / 2);
+            let program = Builder::new()
+                .name("main".into())
+                .stack_size(stack.max(MIN_STACK))
+                .spawn_scoped(scope, || self.run_here(image, args, output))
+                .map_err(StartError::Thread)?;
+            match program.join() {
+                Ok(outcome) => outcome.map_err(StartError::Thread),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
+    }
+
+    /// Runs a program on the calling thread.
+    fn run_here(&self, image: &Image, args: &[String], output: Output) -> io::Result<Outcome> {
+        trap::install();
+        let started = Session::new(
+            &self.heap,
+            Arc::clone(&image.shapes),
+            Arc::clone(&image.code),
+            &image.literals,
+            output,
+        );
+        let mut session = match started {
+            Ok(session) => session,
+            Err(error) => return Ok(self.out_of_memory(image, &error)),
+        };
+        session.use_this_stack()?;
+        let mut registers = Registers::default();
+        if let Some(list) = image.main_args {
+            match session.string_list(list, args) {
+                Ok(list) => registers.ints[0] = list.address() as u64,
+                Err(error) => return Ok(self.out_of_memory(image, &error)),
+            }
+        }
+        let context = session.context();
+        // SAFETY: the context is that of this session, which ends after the guard; the image's maker
+        // promises the address of `main` and its arguments; nothing has allocated since they were made.
+        let ended = unsafe {
+            let _interrupt = InterruptGuard::new(context);
+            entry::enter(context, image.main, &mut registers)
+        };
+        let mut outcome = match ended {
+            Ok(()) if image.main_fails && registers.ints[0] != 0 => {
+                // SAFETY: the failure's message is a live string, and nothing allocates here.
+                let message = unsafe { value::text(registers.ints[0]) };
+                let error = RuntimeError::new(codes::FAILURE, format!("main failed: {message}"));
+                Outcome { exit_code: 1, error: Some(error), interrupted: false }
+            }
+            Ok(()) => Outcome { exit_code: 0, error: None, interrupted: false },
+            Err(Raised) => stopped(session.thread().stop.take()),
+        };
+        if let Err(error) = session.thread().output.flush()
+            && error.kind() != io::ErrorKind::BrokenPipe
+            && outcome.error.is_none()
+        {
+            let message = format!("cannot write the output: {error}");
+            outcome.error = Some(RuntimeError::new(codes::FILE, message));
+            outcome.exit_code = 1;
+        }
+        Ok(outcome)
+    }
+
+    fn out_of_memory(&self, image: &Image, error: &OutOfMemory) -> Outcome {
+        let error = memory_report::out_of_memory(&self.heap, &image.code, error);
+        Outcome { exit_code: 1, error: Some(error), interrupted: false }
+    }
+}
+
+/// Enough for the runtime's own frames beside the reserves of [`entry`].
+const MIN_STACK: usize = 512 << 10;
+
+fn stopped(stop: Option<Stop>) -> Outcome {
+    let (exit_code, error, interrupted) = match stop {
+        Some(Stop::Error(error)) => (1, Some(error), false),
+        Some(Stop::Exit(code)) => (code, None, false),
+        Some(Stop::Interrupted) => (130, None, true),
+        Some(Stop::BrokenPipe) => (0, None, false),
+        None => {
+            let message = "the program stopped without saying why; this is a mistake in Medi";
+            (1, Some(RuntimeError::new(codes::INTERNAL, message)), false)
+        }
+    };
+    Outcome { exit_code, error, interrupted }
+}
+
+/// What the heap learns about stacks: the frames of compiled code.
+struct Frames;
+
+impl Frames {
+    /// # Safety
+    /// The words are the first field of a context.
+    unsafe fn code<'a>(context: *const Context) -> Option<&'a CodeMap> {
+        // SAFETY: the thread, once set, stays as long as the mutator is attached.
+        unsafe { (*context).thread.as_ref().map(|thread| &*thread.code) }
+    }
+}
+
+// SAFETY: references of a thread are in frames of compiled code, which the code map describes, in handles, and
+// in the literals, which are a registered range. Scope memory holds plain values only.
+unsafe impl Embedder for Frames {
+    unsafe fn visit_stack(&self, words: *mut MutatorWords, visit: &mut dyn FnMut(*mut usize)) {
+        let context = words.cast::<Context>();
+        // SAFETY: every mutator of a machine's heap is attached with the words of a context; its
+        // thread is stopped, so its frames stay.
+        unsafe {
+            if let Some(code) = Self::code(context) {
+                stack::visit_roots(context, code, visit);
+            }
+        }
+    }
+
+    fn allocation_site(&self, words: *mut MutatorWords) -> u32 {
+        let context = words.cast::<Context>();
+        // SAFETY: as above; this is called on the context's own thread.
+        unsafe { Self::code(context).map_or(0, |code| code.site((*context).exit_pc)) }
+    }
+}
+
+impl Session {
+    /// A `list[string]` of that shape. Not a root: good until the next allocation.
+    fn string_list(&mut self, shape: ShapeId, texts: &[String]) -> Result<ObjectRef, OutOfMemory> {
+        let shapes = Arc::clone(&self.thread().shapes);
+        let list = shapes.get(shape);
+        let Kind::List { fields, .. } = &list.kind else {
+            unreachable!("the arguments of `main` are a list, not {}", list.name)
+        };
+        let field = |name: &str| -> &Place {
+            let place = fields.iter().find(|place| place.name == name);
+            place.unwrap_or_else(|| unreachable!("`list` has the field `{name}`"))
+        };
+        let (len, items) = (field("len"), field("items"));
+        let type_of = |id: ShapeId| -> TypeId {
+            shapes.get(id).heap_type.expect("types of collected objects are registered")
+        };
+        let (list_type, items_type) = (type_of(shape), type_of(items.shape));
+        let string_type = self.thread().arrays.string_type();
+        self.thread().mutator.scope(|scope| {
+            let array = scope.alloc_array(items_type, texts.len())?;
+            let array = scope.handle(array);
+            for (index, text) in texts.iter().enumerate() {
+                let string = scope.alloc_array(string_type, text.len())?;
+                // SAFETY: the string was just made, that long; the array has a reference at each of
+                // its elements.
+                unsafe {
+                    let data = string.at::<u8>(layout::ARRAY_DATA);
+                    data.copy_from_nonoverlapping(text.as_ptr(), text.len());
+                    scope.store(array.get(), layout::ARRAY_DATA + 8 * index, Some(string));
+                }
+            }
+            let object = scope.alloc_fixed(list_type)?;
+            // SAFETY: the object was just made, with these fields.
+            unsafe {
+                object.at::<u64>(len.offset as usize).write(texts.len() as u64);
+                object.initialise(items.offset as usize, Some(array.get()));
+            }
+            Ok(object)
+        })
+    }
+}
