@@ -59,11 +59,7 @@ struct Case {
 fn cases() -> Vec<Case> {
     vec![
         Case { name: "FHIR bundle", make: |path| write(path, &bundle()), read: health },
-        Case {
-            name: "FHIR NDJSON",
-            make: |path| write(path, &lines("hospital/Observation.ndjson.gz", 0)),
-            read: health,
-        },
+        Case { name: "FHIR NDJSON", make: |path| write(path, &ndjson()), read: health },
         Case {
             name: "OMOP measurement",
             make: |path| write(path, &lines("omop/eunomia_measurement.csv.gz", 1)),
@@ -76,7 +72,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             name: "FASTA",
-            make: |path| write(path, &lines("genome/chr20_slice.fa.gz", 0)),
+            make: |path| write(path, &lines("genomics/GRCh37_chr20_two_slices.fa.gz", 0)),
             read: fasta,
         },
         Case {
@@ -136,8 +132,10 @@ fn lines(name: &str, header_lines: usize) -> Vec<u8> {
     repeat(&bytes[..split], &bytes[split..])
 }
 
+const BUNDLE: &str = "fhir/Johnnie679_Hermiston71_2cd30bd6-3a87-4191-af90-6daa70f58f55.json";
+
 fn bundle() -> Vec<u8> {
-    let text = plain("fhir/Johnnie679_Hermiston71_2cd30bd6-3a87-4191-af90-6daa70f58f55.json");
+    let text = plain(BUNDLE);
     let text = String::from_utf8(text).expect("JSON is UTF-8");
     let start = text.find("\"entry\": [").expect("a bundle has entries") + "\"entry\": [".len();
     let end = text.rfind(']').expect("a bundle has entries");
@@ -150,6 +148,14 @@ fn bundle() -> Vec<u8> {
     }
     bytes.extend_from_slice(&text.as_bytes()[end..]);
     bytes
+}
+
+fn ndjson() -> Vec<u8> {
+    let bundle: serde_json::Value =
+        serde_json::from_slice(&plain(BUNDLE)).expect("the example is JSON");
+    let entries = bundle["entry"].as_array().expect("a bundle has entries");
+    let lines = entries.iter().map(|entry| format!("{}\n", entry["resource"])).collect::<String>();
+    repeat(b"", lines.as_bytes())
 }
 
 fn sam() -> Vec<u8> {

@@ -37,7 +37,7 @@ fn a_file_of_another_format_is_named_for_what_it_is() {
     let files = [
         (Reader::Health, JOHNNIE, "JSON"),
         (Reader::Health, "omop/eunomia_person.csv.gz", "a table in text (CSV)"),
-        (Reader::Fasta, "genome/chr20_slice.fa.gz", "a FASTA file (sequences)"),
+        (Reader::Fasta, "genomics/GRCh37_chr20_two_slices.fa.gz", "a FASTA file (sequences)"),
         (Reader::Fastq, "genomics/reads_1.fq.gz", "a FASTQ file (reads with qualities)"),
         (Reader::Alignment, BAM, "a BAM file (aligned reads)"),
         (Reader::Alignment, "genomics/pcs109_100_prim.sam", "a SAM file (aligned reads)"),

@@ -82,8 +82,8 @@ fn samples() -> Vec<(Reader, &'static str, Vec<u8>)> {
         (Reader::Health, "person", lines("omop/eunomia_person.csv.gz", 20_000)),
         (Reader::Health, "measurement", lines("omop/eunomia_measurement.csv.gz", 20_000)),
         (Reader::Health, "condition", lines("omop/eunomia_condition_occurrence.csv.gz", 20_000)),
-        (Reader::Health, "ndjson", lines("hospital/Observation.ndjson.gz", 30_000)),
-        (Reader::Fasta, "fasta", lines("genome/chr20_slice.fa.gz", 20_000)),
+        (Reader::Health, "ndjson", ndjson(bundle)),
+        (Reader::Fasta, "fasta", lines("genomics/GRCh37_chr20_two_slices.fa.gz", 20_000)),
         (Reader::Fastq, "fastq", lines("genomics/reads_1.fq.gz", 20_000)),
         (Reader::Alignment, "sam", lines("genomics/pcs109_100_prim.sam", 40_000)),
         (Reader::Alignment, "bam", short_bam),
@@ -91,6 +91,15 @@ fn samples() -> Vec<(Reader, &'static str, Vec<u8>)> {
         (Reader::Variant, "many samples", lines("genomics/pyvcf_1kg.vcf.gz", 60_000)),
         (Reader::Variant, "bcf", short_bcf),
     ]
+}
+
+/// The patient and observations of a bundle, one on each line.
+fn ndjson(bundle: &str) -> Vec<u8> {
+    let bundle: serde_json::Value = serde_json::from_slice(&plain(bundle)).unwrap();
+    let resources = bundle["entry"].as_array().unwrap().iter().map(|entry| &entry["resource"]);
+    let wanted =
+        resources.filter(|r| r["resourceType"] == "Patient" || r["resourceType"] == "Observation");
+    wanted.take(40).map(|resource| format!("{resource}\n")).collect::<String>().into_bytes()
 }
 
 fn rounds() -> u64 {
@@ -119,10 +128,10 @@ fn damaged_content_gives_records_or_an_error() {
 #[test]
 fn damaged_compressed_files_never_pass_for_whole() {
     for (reader, name) in [
-        (Reader::Alignment, "genome/reads.bam"),
+        (Reader::Alignment, "genomics/pcs109_1k_prim.bam"),
         (Reader::Variant, "genomics/dropseq_10donors_chr22_1k.bcf"),
         (Reader::Health, "omop/eunomia_person.csv.gz"),
-        (Reader::Fasta, "genome/chr20_slice.fa.gz"),
+        (Reader::Fasta, "genomics/GRCh37_chr20_two_slices.fa.gz"),
     ] {
         let whole = fs::read(example(name)).unwrap();
         let count = reader.drain(&example(name)).unwrap();
