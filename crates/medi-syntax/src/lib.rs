@@ -6,5 +6,11 @@
 pub mod ast;
 pub mod codes;
 pub mod diagnostic;
+mod lexer;
+mod parser;
 pub mod source;
 pub mod suggest;
+mod token;
+
+pub use lexer::MAX_FILE_BYTES;
+pub use parser::{MAX_DEPTH, parse};
