@@ -134,7 +134,9 @@ impl Content {
             Content::Bzip2 => "unpack it with `bunzip2`; gzip and bgzip open by themselves",
             Content::Xz => "unpack it with `unxz`; gzip and bgzip open by themselves",
             Content::Zstd => "unpack it with `unzstd`; gzip and bgzip open by themselves",
-            Content::Xml => "if a server sent it, the download failed and this is its error page",
+            Content::Xml => {
+                "FHIR is read as JSON; if this came from a server by download, it may be its error page"
+            }
             Content::Utf16 => "turn it into UTF-8: `iconv -f UTF-16 -t UTF-8 FILE`",
             Content::Parquet | Content::Sqlite | Content::DuckDb => "export its tables as CSV",
             _ => "check that the path names the file you mean",

@@ -8,7 +8,7 @@
 
 use std::io::{self, BufRead};
 
-use memchr::{memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter, memchr2, memmem};
 use serde::de::IgnoredAny;
 
 use crate::source::Source;
@@ -113,6 +113,9 @@ impl Splitter {
                         ));
                     }
                     self.start_piece();
+                    if self.whole_line()? {
+                        return Ok(Some(Piece::Document));
+                    }
                     self.punctuation(b'{', "a resource")?;
                     self.resource_type.clear();
                     self.bundle = false;
@@ -130,6 +133,19 @@ impl Splitter {
                 }
             }
         }
+    }
+
+    /// Takes the object at the read position at once, if all of it is on this line, in the buffer, and cannot be a bundle
+    /// with entries: the usual line of NDJSON.
+    fn whole_line(&mut self) -> Result<bool, Fault> {
+        let chunk = self.source.fill_buf()?;
+        let Some(end) = memchr(b'\n', chunk) else { return Ok(false) };
+        let (n, done) = Scan::default().advance(&chunk[..end]);
+        if !done || chunk[0] != b'{' || memmem::find(&chunk[..n], b"\"entry\"").is_some() {
+            return Ok(false);
+        }
+        self.push(n)?;
+        Ok(true)
     }
 
     /// One member of a top-level object, or its end.
@@ -293,51 +309,71 @@ struct Scan {
     started: bool,
 }
 
+/// Bytes that matter to [`Scan`] outside of strings; most others are skipped without a look at where they stand.
+const MATTERS: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = b"\"{}[], \t\r\n";
+    let mut i = 0;
+    while i < bytes.len() {
+        table[bytes[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
 impl Scan {
     /// How much of the chunk belongs to the value, and whether it ends there.
     fn advance(&mut self, chunk: &[u8]) -> (usize, bool) {
         let mut at = 0;
-        while at < chunk.len() {
+        while let Some(&byte) = chunk.get(at) {
             if self.escaped {
                 self.escaped = false;
                 at += 1;
                 continue;
             }
             if self.in_string {
-                let Some(found) = memchr2(b'"', b'\\', &chunk[at..]) else {
+                let Some(found) = string_stop(&chunk[at..]) else {
                     return (chunk.len(), false);
                 };
                 at += found + 1;
-                if chunk[at - 1] == b'\\' {
-                    self.escaped = true;
-                    continue;
-                }
-                self.in_string = false;
-                if self.depth == 0 {
+                self.escaped = chunk[at - 1] == b'\\';
+                self.in_string = self.escaped;
+                if !self.in_string && self.depth == 0 {
                     return (at, true);
                 }
                 continue;
             }
-            match chunk[at] {
-                b'"' => self.in_string = true,
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' if self.depth == 0 => return (at, true),
-                b'}' | b']' => {
-                    self.depth -= 1;
-                    if self.depth == 0 {
-                        return (at + 1, true);
+            if MATTERS[usize::from(byte)] {
+                match byte {
+                    b'"' => self.in_string = true,
+                    b'{' | b'[' => self.depth += 1,
+                    b'}' | b']' => {
+                        if self.depth == 0 {
+                            return (at, true);
+                        }
+                        self.depth -= 1;
+                        if self.depth == 0 {
+                            return (at + 1, true);
+                        }
                     }
+                    _ if self.depth == 0 && self.started => return (at, true),
+                    _ => {}
                 }
-                b',' | b' ' | b'\t' | b'\r' | b'\n' if self.depth == 0 && self.started => {
-                    return (at, true);
-                }
-                _ => {}
             }
             self.started = true;
             at += 1;
         }
         (chunk.len(), false)
     }
+}
+
+/// The first quote or backslash. Most strings of FHIR are short, where the start of a vector search costs more than
+/// the search.
+fn string_stop(text: &[u8]) -> Option<usize> {
+    const SHORT: usize = 12;
+    let stops = |b: &u8| *b == b'"' || *b == b'\\';
+    let (short, long) = text.split_at(text.len().min(SHORT));
+    short.iter().position(stops).or_else(|| memchr2(b'"', b'\\', long).map(|at| at + short.len()))
 }
 
 fn valid(value: &[u8]) -> Result<(), Fault> {

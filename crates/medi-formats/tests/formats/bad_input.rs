@@ -1,6 +1,6 @@
 //! What each sort of bad file gets: which error, and where it says the trouble is.
 
-use std::{fs, io::Write, path::Path};
+use std::{fs, io::Write, os::fd::AsRawFd, path::Path};
 
 use medi_formats::{ErrorKind, FormatError, detect, sequence::FastaReader};
 
@@ -467,6 +467,28 @@ fn bcf_lengths_and_numbers_are_not_believed() {
     let mut newer = whole;
     newer[4] = 9;
     assert_eq!(fails(Reader::Variant, newer).1.kind(), ErrorKind::Unsupported);
+}
+
+/// Pipes cannot be asked for their last bytes beforehand.
+#[test]
+fn a_pipe_is_read_like_a_file_and_its_cut_shows_at_the_end() {
+    let through_pipe = |reader: Reader, content: Vec<u8>| {
+        let (receiver, mut sender) = std::io::pipe().unwrap();
+        let feeder = std::thread::spawn(move || _ = sender.write_all(&content));
+        let path = format!("/proc/self/fd/{}", receiver.as_raw_fd());
+        let result = reader.drain(Path::new(&path));
+        // A feeder that the reader left alone ends when the pipe does.
+        drop(receiver);
+        feeder.join().unwrap();
+        result
+    };
+    let bam = fs::read(example(BAM)).unwrap();
+    assert_eq!(through_pipe(Reader::Alignment, bam.clone()).unwrap(), 1000);
+    let (count, error) =
+        through_pipe(Reader::Alignment, bam[..bam.len() - 28].to_vec()).unwrap_err();
+    assert_eq!((count, error.kind()), (1000, ErrorKind::Truncated));
+    let person = fs::read(example("omop/eunomia_person.csv.gz")).unwrap();
+    assert_eq!(through_pipe(Reader::Health, person).unwrap(), 2694);
 }
 
 /// The files have holes where the endless field is, so they take no space.
