@@ -29,6 +29,9 @@ fn peak_kib() -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("the peak is a number")
 }
 
+/// A name, the parts of the file (the middle one as often as it takes), and a reader that counts the middle parts.
+type Case = (&'static str, String, String, &'static str, fn(&Path) -> u64);
+
 fn write(path: &Path, head: &str, body: &str, tail: &str) -> io::Result<u64> {
     let file = fs::File::create(path)?;
     let mut out = BufWriter::with_capacity(1 << 16, GzEncoder::new(file, Compression::fast()));
@@ -55,7 +58,7 @@ fn the_peak_of_memory_does_not_follow_the_size_of_the_file() {
     let entry = format!(
         r#"{{"resource":{{"resourceType":"Observation","note":"{filler}","code":{{"text":"c"}},"valueInteger":1}}}},"#
     );
-    let cases: Vec<(&str, String, String, &str, fn(&Path) -> u64)> = vec![
+    let cases: Vec<Case> = vec![
         ("bundle", r#"{"resourceType":"Bundle","entry":["#.into(), entry, "{}]}", |path| {
             let mut reader = HealthReader::open(path).unwrap();
             std::iter::from_fn(|| reader.next().unwrap()).count() as u64

@@ -214,4 +214,34 @@ mod tests {
         assert!(checked(&frame).is_err());
         assert!(checked(&frame[..31]).is_err());
     }
+
+    #[test]
+    fn a_cigar_too_long_for_its_place_is_found_in_the_cg_tag() {
+        let mut header = Header::default();
+        header.add("chr1", 100);
+        let mut frame = Vec::new();
+        for word in [0, 9, 2 | 60 << 8, 2, 3, -1, -1, 0] {
+            frame.extend_from_slice(&i32::to_le_bytes(word));
+        }
+        frame.extend_from_slice(b"r\0");
+        // In its place: all bases clipped, then the span on the reference as a skip.
+        for operation in [3 << 4 | 4, 5 << 4 | 3] {
+            frame.extend_from_slice(&u32::to_le_bytes(operation));
+        }
+        frame.extend_from_slice(&[0x12, 0x40, 30, 31, 32]);
+        frame.extend_from_slice(b"CGBI\x03\0\0\0");
+        for operation in [2 << 4, 2 << 4 | 2, 1 << 4] {
+            frame.extend_from_slice(&u32::to_le_bytes(operation));
+        }
+        let mut record = Alignment::default();
+        decode(&frame, &header, &mut record).unwrap();
+        use CigarOp::{Deletion, Match};
+        assert_eq!(record.cigar, [(Match, 2), (Deletion, 2), (Match, 1)]);
+        assert_eq!((record.position, record.reference_span()), (10, 5));
+        assert_eq!(
+            (&*record.name, &*record.bases, &*record.qualities),
+            ("r", &b"ACG"[..], &[30, 31, 32][..])
+        );
+        assert_eq!(record.contradiction(&header.references), None);
+    }
 }
