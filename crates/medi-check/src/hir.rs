@@ -7,7 +7,7 @@
 use medi_syntax::ast::{BinaryOp, FormatSpec};
 use medi_syntax::source::Span;
 
-use crate::types::{EnumId, RecordId, TyId, Types};
+use crate::types::{RecordId, TyId, Types};
 
 /// A function in [`Program::funcs`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]

@@ -1,6 +1,8 @@
 //! From syntax trees to MIR: names and types, then the control-flow graph that everything after reads.
 
+pub mod check;
 pub mod hir;
+pub mod library;
 pub mod lower;
 pub mod mir;
 pub mod types;

@@ -56,16 +56,72 @@ pub enum Ty {
     Error,
 }
 
+impl Ty {
+    /// The types it is made of, one level down.
+    pub fn parts(&self) -> impl Iterator<Item = TyId> + '_ {
+        let (many, one): (&[TyId], Option<TyId>) = match self {
+            Ty::Record(_, parts) | Ty::Enum(_, parts) | Ty::Tuple(parts) => (parts, None),
+            Ty::Func { params, result } => (params, Some(*result)),
+            Ty::Array(part)
+            | Ty::Optional(part)
+            | Ty::Result(part)
+            | Ty::View(part)
+            | Ty::Cell(part) => (&[], Some(*part)),
+            Ty::Unit
+            | Ty::Never
+            | Ty::Bool
+            | Ty::Byte
+            | Ty::Int
+            | Ty::Float
+            | Ty::Str
+            | Ty::Buffer
+            | Ty::Param(_)
+            | Ty::Infer(_)
+            | Ty::Error => (&[], None),
+        };
+        many.iter().copied().chain(one)
+    }
+
+    /// The same type made of other parts.
+    pub fn map_parts(self, mut change: impl FnMut(TyId) -> TyId) -> Ty {
+        let mut all = |parts: Vec<TyId>| parts.into_iter().map(&mut change).collect();
+        match self {
+            Ty::Record(id, parts) => Ty::Record(id, all(parts)),
+            Ty::Enum(id, parts) => Ty::Enum(id, all(parts)),
+            Ty::Tuple(parts) => Ty::Tuple(all(parts)),
+            Ty::Func { params, result } => {
+                let params = all(params);
+                Ty::Func { params, result: change(result) }
+            }
+            Ty::Array(part) => Ty::Array(change(part)),
+            Ty::Optional(part) => Ty::Optional(change(part)),
+            Ty::Result(part) => Ty::Result(change(part)),
+            Ty::View(part) => Ty::View(change(part)),
+            Ty::Cell(part) => Ty::Cell(change(part)),
+            other => other,
+        }
+    }
+}
+
 /// The interner.
 #[derive(Clone, Debug)]
 pub struct Types {
     list: Vec<Ty>,
     ids: HashMap<Ty, TyId>,
+    /// Per type: how deep it nests, and whether a [`Ty::Infer`] or [`Ty::Param`] is in it.
+    facts: Vec<Facts>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Facts {
+    depth: u32,
+    open: bool,
+    generic: bool,
 }
 
 impl Default for Types {
     fn default() -> Self {
-        let mut types = Self { list: vec![], ids: HashMap::new() };
+        let mut types = Self { list: vec![], ids: HashMap::new(), facts: vec![] };
         let first = [
             Ty::Unit,
             Ty::Never,
@@ -104,8 +160,20 @@ impl Types {
         if let Some(id) = self.ids.get(&ty) {
             return *id;
         }
+        let mut facts = Facts {
+            depth: 1,
+            open: matches!(ty, Ty::Infer(_)),
+            generic: matches!(ty, Ty::Param(_)),
+        };
+        for part in ty.parts() {
+            let part = self.facts[part.0 as usize];
+            facts.depth = facts.depth.max(part.depth + 1);
+            facts.open |= part.open;
+            facts.generic |= part.generic;
+        }
         let id = TyId(self.list.len() as u32);
         self.list.push(ty.clone());
+        self.facts.push(facts);
         self.ids.insert(ty, id);
         id
     }
@@ -114,43 +182,34 @@ impl Types {
         &self.list[id.0 as usize]
     }
 
+    /// How deep the type nests: 1 for `int`, 2 for `list[int]`.
+    pub fn depth(&self, id: TyId) -> u32 {
+        self.facts[id.0 as usize].depth
+    }
+
+    /// Whether a [`Ty::Infer`] is in it.
+    pub fn open(&self, id: TyId) -> bool {
+        self.facts[id.0 as usize].open
+    }
+
+    /// Whether a [`Ty::Param`] is in it.
+    pub fn generic(&self, id: TyId) -> bool {
+        self.facts[id.0 as usize].generic
+    }
+
     /// `ty` with each [`Ty::Param`] replaced by the argument at its position.
     ///
     /// # Panics
     /// If a parameter's position is past the end of a non-empty `args`.
     pub fn substitute(&mut self, ty: TyId, args: &[TyId]) -> TyId {
-        if args.is_empty() {
+        if args.is_empty() || !self.generic(ty) {
             return ty;
         }
-        let replaced = match self.get(ty).clone() {
-            Ty::Param(index) => return args[index as usize],
-            Ty::Record(id, inner) => Ty::Record(id, self.substitute_all(&inner, args)),
-            Ty::Enum(id, inner) => Ty::Enum(id, self.substitute_all(&inner, args)),
-            Ty::Tuple(inner) => Ty::Tuple(self.substitute_all(&inner, args)),
-            Ty::Array(inner) => Ty::Array(self.substitute(inner, args)),
-            Ty::Optional(inner) => Ty::Optional(self.substitute(inner, args)),
-            Ty::Result(inner) => Ty::Result(self.substitute(inner, args)),
-            Ty::View(inner) => Ty::View(self.substitute(inner, args)),
-            Ty::Cell(inner) => Ty::Cell(self.substitute(inner, args)),
-            Ty::Func { params, result } => {
-                let params = self.substitute_all(&params, args);
-                Ty::Func { params, result: self.substitute(result, args) }
-            }
-            Ty::Unit
-            | Ty::Never
-            | Ty::Bool
-            | Ty::Byte
-            | Ty::Int
-            | Ty::Float
-            | Ty::Str
-            | Ty::Buffer
-            | Ty::Infer(_)
-            | Ty::Error => return ty,
-        };
+        let whole = self.get(ty).clone();
+        if let Ty::Param(index) = whole {
+            return args[index as usize];
+        }
+        let replaced = whole.map_parts(|part| self.substitute(part, args));
         self.intern(replaced)
-    }
-
-    fn substitute_all(&mut self, list: &[TyId], args: &[TyId]) -> Vec<TyId> {
-        list.iter().map(|ty| self.substitute(*ty, args)).collect()
     }
 }

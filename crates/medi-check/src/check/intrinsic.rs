@@ -1,0 +1,612 @@
+//! Functions that the compiler knows by name, and the methods of scope memory.
+//!
+//! The number functions come first for numbers; for other arguments the library's functions of the
+//! same name are tried, such as `max` of a list. A user's function of the name replaces both.
+
+use medi_syntax::ast;
+use medi_syntax::diagnostic::Diagnostic;
+use medi_syntax::source::Span;
+
+use super::body::{Body, Later, Want};
+use super::coerce::Reason;
+use super::infer::Unknown;
+use super::names::Receiver;
+use super::overload::Given;
+use super::show::{article, count};
+use crate::hir::{self, ExprKind, FuncId, Intrinsic};
+use crate::types::{Ty, TyId, Types};
+
+pub(super) const NAMES: [&str; 27] = [
+    "print",
+    "str",
+    "len",
+    "fail",
+    "div",
+    "band",
+    "bor",
+    "bxor",
+    "bnot",
+    "shl",
+    "shr",
+    "int",
+    "float",
+    "byte",
+    "round",
+    "sqrt",
+    "floor",
+    "ceil",
+    "abs",
+    "min",
+    "max",
+    "same",
+    "allocate",
+    "free",
+    "promote",
+    "array_new",
+    "array_len",
+];
+
+impl Body<'_, '_> {
+    pub(super) fn call_builtin(
+        &mut self,
+        name: &ast::Ident,
+        type_args: Option<&[ast::TypeExpr]>,
+        args: &[ast::Arg],
+        span: Span,
+        want: Want,
+    ) -> hir::Expr {
+        let word = name.name.as_str();
+        if type_args.is_some() && !matches!(word, "array_new") {
+            self.wrong_type_args(word, 0, type_args.map_or(0, <[_]>::len), name.span);
+            self.check_args_anyway(args);
+            return self.error_expr(span);
+        }
+        if let Some(arg) = args.iter().find_map(|arg| arg.name.as_ref()) {
+            let message = format!("`{word}` takes its arguments by position");
+            let diagnostic = Diagnostic::error("E0502", message, arg.span, "")
+                .help(format!("leave `{}:` out", arg.name));
+            self.report(diagnostic);
+            self.check_args_anyway(args);
+            return self.error_expr(span);
+        }
+        let (op, types): (Intrinsic, &[TyId]) = match word {
+            "print" => return self.print(args, span),
+            "str" => return self.str(args, span),
+            "len" => return self.len(args, span),
+            "fail" => return self.fail(args, span, want),
+            "promote" => return self.promote(args, span, want),
+            "same" => return self.same(args, span),
+            "allocate" => return self.allocate(args, span),
+            "free" => (Intrinsic::Free, &[Types::BUFFER]),
+            "div" => (Intrinsic::Div, &[Types::INT, Types::INT]),
+            "band" => (Intrinsic::BitAnd, &[Types::INT, Types::INT]),
+            "bor" => (Intrinsic::BitOr, &[Types::INT, Types::INT]),
+            "bxor" => (Intrinsic::BitXor, &[Types::INT, Types::INT]),
+            "bnot" => (Intrinsic::BitNot, &[Types::INT]),
+            "shl" => (Intrinsic::Shl, &[Types::INT, Types::INT]),
+            "shr" => (Intrinsic::Shr, &[Types::INT, Types::INT]),
+            "array_new" | "array_len" if !self.library => {
+                let message = format!("`{word}` belongs to the library");
+                let diagnostic = Diagnostic::error("E0212", message, name.span, "")
+                    .help("use a list: `[0, 0, 0]`, or `list[int]()` and `push`");
+                self.report(diagnostic);
+                self.check_args_anyway(args);
+                return self.error_expr(span);
+            }
+            "array_new" => return self.array_new(type_args, args, span, want),
+            "array_len" => return self.array_len(args, span),
+            _ => return self.number_builtin(name, args, span),
+        };
+        let Some(args) = self.fixed_args(name_of(op), types, args, span) else {
+            return self.error_expr(span);
+        };
+        let ty = if op == Intrinsic::Free { Types::UNIT } else { Types::INT };
+        hir::Expr { kind: ExprKind::Intrinsic { op, args }, ty, span }
+    }
+
+    /// Arguments of known types; `None` if their number is wrong, which is reported.
+    fn fixed_args(
+        &mut self,
+        name: &'static str,
+        types: &[TyId],
+        args: &[ast::Arg],
+        span: Span,
+    ) -> Option<Vec<hir::Expr>> {
+        if args.len() != types.len() {
+            self.wrong_count(name, types.len(), args.len(), span);
+            self.check_args_anyway(args);
+            return None;
+        }
+        let reason = Reason::Builtin(name);
+        let args = args.iter().zip(types);
+        Some(args.map(|(arg, ty)| self.expr(&arg.value, Want::Must(*ty, reason))).collect())
+    }
+
+    fn wrong_count(&mut self, name: &str, wanted: usize, given: usize, span: Span) {
+        let message = format!("`{name}` takes {}, {given} given", count(wanted, "argument"));
+        let params = ["(x)", "(x, y)"].get(wanted.wrapping_sub(1)).copied().unwrap_or("()");
+        let diagnostic =
+            Diagnostic::error("E0501", message, span, "").help(format!("write `{name}{params}`"));
+        self.report(diagnostic);
+    }
+
+    /// The single argument, or `None` after a report.
+    fn only_arg<'e>(
+        &mut self,
+        name: &str,
+        args: &'e [ast::Arg],
+        span: Span,
+    ) -> Option<&'e ast::Expr> {
+        match args {
+            [arg] => Some(&arg.value),
+            _ => {
+                self.wrong_count(name, 1, args.len(), span);
+                self.check_args_anyway(args);
+                None
+            }
+        }
+    }
+
+    fn print(&mut self, args: &[ast::Arg], span: Span) -> hir::Expr {
+        let mut pieces = vec![];
+        for (index, arg) in args.iter().enumerate() {
+            if index > 0 {
+                pieces.push(hir::Piece::Text(" ".to_string()));
+            }
+            pieces.push(self.piece(&arg.value, None));
+        }
+        hir::Expr { kind: ExprKind::Print(pieces), ty: Types::UNIT, span }
+    }
+
+    fn str(&mut self, args: &[ast::Arg], span: Span) -> hir::Expr {
+        let Some(arg) = self.only_arg("str", args, span) else { return self.error_expr(span) };
+        let piece = self.piece(arg, None);
+        hir::Expr { kind: ExprKind::Interpolate(vec![piece]), ty: Types::STR, span }
+    }
+
+    fn fail(&mut self, args: &[ast::Arg], span: Span, want: Want) -> hir::Expr {
+        let Some(arg) = self.only_arg("fail", args, span) else { return self.error_expr(span) };
+        let message = self.expr(arg, Want::Must(Types::STR, Reason::Builtin("fail")));
+        let wanted = want.ty().map(|ty| self.shallow(ty));
+        let ty = match wanted {
+            Some(ty) if matches!(self.ty(ty), Ty::Result(_)) => ty,
+            _ => {
+                let value = self.fresh(span, Unknown::Irrelevant);
+                self.intern(Ty::Result(value))
+            }
+        };
+        hir::Expr { kind: ExprKind::Fail(Box::new(message)), ty, span }
+    }
+
+    fn len(&mut self, args: &[ast::Arg], span: Span) -> hir::Expr {
+        let Some(arg) = self.only_arg("len", args, span) else { return self.error_expr(span) };
+        let value = self.operand(arg, Want::Any);
+        self.len_of(value, span)
+    }
+
+    fn len_of(&mut self, value: hir::Expr, span: Span) -> hir::Expr {
+        let op = match self.ty(value.ty) {
+            Ty::Error => return self.error_expr(span),
+            Ty::Infer(_) => return self.unknown_operand(value.span),
+            Ty::Buffer | Ty::View(_) => Intrinsic::ScopeLen,
+            Ty::Array(_) => Intrinsic::ArrayLen,
+            other => {
+                let methods = Receiver::of(other).map_or(vec![], |r| self.methods(r, "len"));
+                if let [func, ..] = methods[..] {
+                    return self.call_func(func, Some(value), None, &[], span, Want::Any);
+                }
+                let shown = self.show(value.ty);
+                let message = format!("{} `{shown}` has no length", article(&shown));
+                let diagnostic = Diagnostic::error("E0314", message, value.span, "")
+                    .help("lists, maps, strings, buffers and views have one");
+                self.report(diagnostic);
+                return self.error_expr(span);
+            }
+        };
+        let kind = ExprKind::Intrinsic { op, args: vec![value] };
+        hir::Expr { kind, ty: Types::INT, span }
+    }
+
+    fn same(&mut self, args: &[ast::Arg], span: Span) -> hir::Expr {
+        let [left, right] = args else {
+            self.wrong_count("same", 2, args.len(), span);
+            self.check_args_anyway(args);
+            return self.error_expr(span);
+        };
+        let left = self.value(&left.value, Want::Any);
+        let left = self.unwrapped(left);
+        let right = self.value(&right.value, Want::Like(left.ty));
+        let right = self.unwrapped(right);
+        let Some(common) = self.join(left.ty, right.ty, false) else {
+            self.mismatch(&right, left.ty, Reason::Operand(left.span));
+            return self.error_expr(span);
+        };
+        let inner = self.within(common);
+        let reference = matches!(
+            self.ty(inner),
+            Ty::Record(..) | Ty::Str | Ty::Func { .. } | Ty::Error | Ty::Param(_) | Ty::Array(_)
+        ) || matches!(self.ty(inner), Ty::Enum(..));
+        if !reference {
+            let shown = self.show(common);
+            let message = format!("{} `{shown}` has no identity", article(&shown));
+            let diagnostic = Diagnostic::error("E0311", message, left.span, "")
+                .why("`same` asks whether two references are to one object")
+                .help("compare values with `==`");
+            self.report(diagnostic);
+            return self.error_expr(span);
+        }
+        let left = self.coerce(left, common, Reason::Builtin("same"));
+        let right = self.coerce(right, common, Reason::Builtin("same"));
+        let kind = ExprKind::Intrinsic { op: Intrinsic::Same, args: vec![left, right] };
+        hir::Expr { kind, ty: Types::BOOL, span }
+    }
+
+    fn allocate(&mut self, args: &[ast::Arg], span: Span) -> hir::Expr {
+        let reason = Reason::Builtin("allocate");
+        let Some(arg) = self.only_arg("allocate", args, span) else {
+            return self.error_expr(span);
+        };
+        let bytes = self.expr(arg, Want::Must(Types::INT, reason));
+        if self.frame().scopes == 0 {
+            let message = "`allocate` needs a scope around it";
+            let mut diagnostic = Diagnostic::error("E0510", message, span, "")
+                .why("the end of the scope frees the memory");
+            if self.frame().closure {
+                diagnostic = diagnostic
+                    .why("a function value may run after the scope around it has ended")
+                    .help("open a scope inside it: `() => { scope { … } }`");
+            } else {
+                diagnostic = diagnostic.help("open one: `scope { let b = allocate(1MB) … }`");
+            }
+            self.report(diagnostic);
+        }
+        let kind = ExprKind::Intrinsic { op: Intrinsic::Allocate, args: vec![bytes] };
+        hir::Expr { kind, ty: Types::BUFFER, span }
+    }
+
+    /// `promote(x)`: a copy in collected memory of what lies in scope memory; other values are
+    /// collected already.
+    fn promote(&mut self, args: &[ast::Arg], span: Span, want: Want) -> hir::Expr {
+        let Some(arg) = self.only_arg("promote", args, span) else { return self.error_expr(span) };
+        let hint = match want.ty().map(|ty| self.shallow(ty)) {
+            Some(ty) if self.element_of_list(ty).is_none() => Want::Like(ty),
+            _ => Want::Any,
+        };
+        let value = self.operand(arg, hint);
+        let name = match self.ty(value.ty) {
+            Ty::View(_) => "promote_view",
+            Ty::Buffer => "promote_buffer",
+            _ => return value,
+        };
+        match self.library_func(name) {
+            Some(func) => self.call_checked(&[func], vec![Given::Value(value)], None, span),
+            None => panic!("the library must declare `func {name}`"),
+        }
+    }
+
+    fn array_new(
+        &mut self,
+        type_args: Option<&[ast::TypeExpr]>,
+        args: &[ast::Arg],
+        span: Span,
+        want: Want,
+    ) -> hir::Expr {
+        let element = match (type_args, want.ty().map(|ty| self.ty(ty).clone())) {
+            (Some([written]), _) => self.resolve_type(written),
+            (_, Some(Ty::Array(element))) => element,
+            _ => {
+                let (of, param) = ("array_new".to_string(), "T".to_string());
+                self.fresh(span, Unknown::TypeArgument { of, param })
+            }
+        };
+        let Some(args) = self.fixed_args("array_new", &[Types::INT], args, span) else {
+            return self.error_expr(span);
+        };
+        let ty = self.intern(Ty::Array(element));
+        hir::Expr { kind: ExprKind::Intrinsic { op: Intrinsic::ArrayNew, args }, ty, span }
+    }
+
+    fn array_len(&mut self, args: &[ast::Arg], span: Span) -> hir::Expr {
+        let Some(arg) = self.only_arg("array_len", args, span) else {
+            return self.error_expr(span);
+        };
+        let element = self.fresh(span, Unknown::Irrelevant);
+        let ty = self.intern(Ty::Array(element));
+        let array = self.expr(arg, Want::Must(ty, Reason::Builtin("array_len")));
+        let kind = ExprKind::Intrinsic { op: Intrinsic::ArrayLen, args: vec![array] };
+        hir::Expr { kind, ty: Types::INT, span }
+    }
+
+    // Numbers.
+
+    fn number_builtin(&mut self, name: &ast::Ident, args: &[ast::Arg], span: Span) -> hir::Expr {
+        let word = name.name.as_str();
+        let arity = if matches!(word, "min" | "max") { 2 } else { 1 };
+        let overloads: Vec<FuncId> = self.c.prelude.funcs.get(word).cloned().unwrap_or_default();
+        if args.len() != arity {
+            if overloads.is_empty() {
+                self.wrong_count(word, arity, args.len(), span);
+                self.check_args_anyway(args);
+                return self.error_expr(span);
+            }
+            return self.call_funcs(&overloads, None, None, args, span, Want::Any);
+        }
+        let given = self.check_given(args);
+        if !given.iter().all(|given| self.is_number(given, word)) {
+            if overloads.is_empty() {
+                self.not_a_number(name, &given, span);
+                return self.error_expr(span);
+            }
+            return self.call_checked(&overloads, given, None, span);
+        }
+        let args = self.number_args(given);
+        if args.iter().any(|arg| self.is_error(arg.ty)) {
+            return self.error_expr(span);
+        }
+        self.number_call(word, args, span)
+    }
+
+    fn is_number(&self, given: &Given, name: &str) -> bool {
+        let Given::Value(value) = given else { return matches!(given, Given::Literal(_)) };
+        let ty = match *self.ty(value.ty) {
+            Ty::Result(inner) => inner,
+            _ => value.ty,
+        };
+        match self.ty(ty) {
+            Ty::Int | Ty::Float | Ty::Byte | Ty::Error | Ty::Never => true,
+            Ty::Bool => name == "int",
+            _ => false,
+        }
+    }
+
+    /// The arguments with one type: float if one of them is, else int; a single one as it is.
+    fn number_args(&mut self, given: Vec<Given>) -> Vec<hir::Expr> {
+        let mut args: Vec<hir::Expr> = vec![];
+        for given in given {
+            let value = match given {
+                Given::Value(value) => value,
+                Given::Literal(expr) | Given::Closure(expr, _) => self.expr(expr, Want::Any),
+            };
+            args.push(self.unwrapped(value));
+        }
+        if args.len() < 2 {
+            return args;
+        }
+        let float = args.iter().any(|arg| matches!(self.ty(arg.ty), Ty::Float));
+        let common = if float { Types::FLOAT } else { Types::INT };
+        args.into_iter().map(|arg| self.coerce(arg, common, Reason::Branch)).collect()
+    }
+
+    fn number_call(&mut self, name: &str, mut args: Vec<hir::Expr>, span: Span) -> hir::Expr {
+        let have = self.shallow(args[0].ty);
+        let (op, wanted, ty) = match (name, have) {
+            ("int", Types::INT) | ("float", Types::FLOAT) | ("byte", Types::BYTE) => {
+                return args.remove(0);
+            }
+            ("round", Types::INT | Types::BYTE) => {
+                let value = args.remove(0);
+                return self.coerce(value, Types::INT, Reason::Builtin("round"));
+            }
+            ("int", have) => (Intrinsic::ToInt, have, Types::INT),
+            ("float", _) => {
+                let value = args.remove(0);
+                return self.coerce(value, Types::FLOAT, Reason::Builtin("float"));
+            }
+            ("byte", Types::FLOAT) => {
+                let kind = ExprKind::Intrinsic { op: Intrinsic::ToInt, args };
+                args = vec![hir::Expr { kind, ty: Types::INT, span }];
+                (Intrinsic::ToByte, Types::INT, Types::BYTE)
+            }
+            ("byte", _) => (Intrinsic::ToByte, Types::INT, Types::BYTE),
+            ("round", _) => (Intrinsic::Round, Types::FLOAT, Types::INT),
+            ("sqrt", _) => (Intrinsic::Sqrt, Types::FLOAT, Types::FLOAT),
+            ("floor", _) => (Intrinsic::Floor, Types::FLOAT, Types::FLOAT),
+            ("ceil", _) => (Intrinsic::Ceil, Types::FLOAT, Types::FLOAT),
+            ("abs", Types::FLOAT) => (Intrinsic::Abs, Types::FLOAT, Types::FLOAT),
+            ("abs", _) => (Intrinsic::Abs, Types::INT, Types::INT),
+            ("min", have) => (Intrinsic::Min, have, have),
+            (_, have) => (Intrinsic::Max, have, have),
+        };
+        let reason = Reason::Builtin(name_of(op));
+        let args = args.into_iter().map(|arg| self.coerce(arg, wanted, reason)).collect();
+        hir::Expr { kind: ExprKind::Intrinsic { op, args }, ty, span }
+    }
+
+    fn not_a_number(&mut self, name: &ast::Ident, given: &[Given], span: Span) {
+        let word = name.name.as_str();
+        let wrong = given.iter().find_map(|given| match given {
+            Given::Value(value) if !self.is_number(given, word) => Some((value.ty, value.span)),
+            Given::Value(_) | Given::Literal(_) | Given::Closure(..) => None,
+        });
+        let Some((ty, place)) = wrong else {
+            let message = format!("`{word}` needs a number, not a function");
+            let diagnostic =
+                Diagnostic::error("E0314", message, span, "").help("call the function first");
+            self.report(diagnostic);
+            return;
+        };
+        if self.is_open(ty) {
+            self.unknown_operand(place);
+            return;
+        }
+        let shown = self.show(ty);
+        if matches!(self.ty(ty), Ty::Optional(_)) {
+            self.optional_unchecked(place, &shown, None);
+            return;
+        }
+        let text = self.short_text(place);
+        let message = format!("`{word}` needs a number, this is {} `{shown}`", article(&shown));
+        let diagnostic = Diagnostic::error("E0314", message, place, "");
+        let help = match (self.ty(ty), word) {
+            (Ty::Str, "int") => {
+                format!(
+                    "read the number in the text: `{text}.to_int()`, which is nil if there is none"
+                )
+            }
+            (Ty::Str, _) => {
+                format!(
+                    "read the number in the text: `{text}.to_float()`, which is nil if there is none"
+                )
+            }
+            (Ty::Bool, _) => format!("`int({text})` is 1 for true and 0 for false"),
+            (Ty::Record(..), _) => "apply it to each element: `xs.map(x => …)`".to_string(),
+            _ => "pass an `int`, a `float` or a `byte`".to_string(),
+        };
+        self.report(diagnostic.help(help));
+    }
+
+    /// A compiler-known function as a value: a closure that calls it.
+    pub(super) fn builtin_value(&mut self, name: &ast::Ident, want: Want) -> hir::Expr {
+        let span = name.span;
+        let params = match want.ty().map(|ty| self.ty(self.within(ty)).clone()) {
+            Some(Ty::Func { params, .. }) => params.len(),
+            _ => {
+                let message =
+                    format!("`{}` is a function of the language: it must be called", name.name);
+                let diagnostic = Diagnostic::error("E0208", message, span, "").help(format!(
+                    "write `{}(x)`, or a function value `x => {}(x)`",
+                    name.name, name.name
+                ));
+                self.report(diagnostic);
+                return self.error_expr(span);
+            }
+        };
+        let ident = |index: usize| ast::Ident { name: format!("x{index}"), span };
+        let value = |kind| ast::Expr { kind, span };
+        let args = (0..params)
+            .map(|index| ast::Arg { name: None, value: value(ast::ExprKind::Name(ident(index))) })
+            .collect();
+        let callee = Box::new(value(ast::ExprKind::Name(name.clone())));
+        let body = value(ast::ExprKind::Call { callee, args });
+        let params: Vec<ast::ClosureParam> =
+            (0..params).map(|index| ast::ClosureParam { name: ident(index), ty: None }).collect();
+        self.closure(&params, &body, span, want)
+    }
+
+    // Scope memory.
+
+    /// A method of a buffer or a view that is not in the library; gives the receiver back if there is
+    /// none.
+    pub(super) fn builtin_method(
+        &mut self,
+        receiver: hir::Expr,
+        name: &ast::Ident,
+        type_args: Option<&[ast::TypeExpr]>,
+        args: &[ast::Arg],
+        span: Span,
+        want: Want,
+    ) -> Result<hir::Expr, hir::Expr> {
+        let called = match (self.ty(receiver.ty), name.name.as_str()) {
+            (Ty::Buffer | Ty::View(_) | Ty::Array(_), "len") if args.is_empty() => {
+                self.len_of(receiver, span)
+            }
+            (Ty::Buffer, "view") => self.view(receiver, type_args, args, span, want),
+            (Ty::View(_), "slice") => {
+                let ty = receiver.ty;
+                match self.fixed_args("slice", &[Types::INT, Types::INT], args, span) {
+                    Some(range) => {
+                        let args = std::iter::once(receiver).chain(range).collect();
+                        let kind = ExprKind::Intrinsic { op: Intrinsic::ViewSlice, args };
+                        hir::Expr { kind, ty, span }
+                    }
+                    None => self.error_expr(span),
+                }
+            }
+            _ => return Err(receiver),
+        };
+        Ok(called)
+    }
+
+    /// `b.view[T](offset, length)`, both optional.
+    fn view(
+        &mut self,
+        buffer: hir::Expr,
+        type_args: Option<&[ast::TypeExpr]>,
+        args: &[ast::Arg],
+        span: Span,
+        want: Want,
+    ) -> hir::Expr {
+        let wanted = want.ty().map(|ty| self.ty(self.within(ty)).clone());
+        let element = match (type_args, wanted) {
+            (Some([written]), _) => {
+                let element = self.resolve_type(written);
+                self.later.push(Later::PlainElement(element, written.span));
+                element
+            }
+            (Some(written), _) => {
+                self.wrong_type_args("view", 1, written.len(), span);
+                return self.error_expr(span);
+            }
+            (None, Some(Ty::View(element))) => element,
+            (None, _) => {
+                let (of, param) = ("view".to_string(), "T".to_string());
+                let element = self.fresh(span, Unknown::TypeArgument { of, param });
+                self.later.push(Later::PlainElement(element, span));
+                element
+            }
+        };
+        let mut parts: [Option<hir::Expr>; 2] = [None, None];
+        for (index, arg) in args.iter().enumerate() {
+            let place = match &arg.name {
+                None => index,
+                Some(name) if name.name == "offset" => 0,
+                Some(name) if name.name == "length" => 1,
+                Some(name) => {
+                    let message = format!("`view` has no parameter `{}`", name.name);
+                    let diagnostic = Diagnostic::error("E0502", message, name.span, "")
+                        .help("it is `view[T](offset: int, length: int)`, both may be left out");
+                    self.report(diagnostic);
+                    continue;
+                }
+            };
+            let value = self.expr(&arg.value, Want::Must(Types::INT, Reason::Builtin("view")));
+            match parts.get_mut(place) {
+                Some(part @ None) => *part = Some(value),
+                _ => {
+                    let message = format!("`view` takes at most 2 arguments, {} given", args.len());
+                    let diagnostic = Diagnostic::error("E0501", message, span, "")
+                        .help("it is `view[T](offset: int, length: int)`, both may be left out");
+                    self.report(diagnostic);
+                    return self.error_expr(span);
+                }
+            }
+        }
+        let number = |value: i64| hir::Expr { kind: ExprKind::Int(value), ty: Types::INT, span };
+        let [offset, length] = parts;
+        let args =
+            vec![buffer, offset.unwrap_or_else(|| number(0)), length.unwrap_or_else(|| number(-1))];
+        let ty = self.intern(Ty::View(element));
+        hir::Expr { kind: ExprKind::Intrinsic { op: Intrinsic::View, args }, ty, span }
+    }
+}
+
+/// The name of a function in messages.
+fn name_of(op: Intrinsic) -> &'static str {
+    match op {
+        Intrinsic::Div => "div",
+        Intrinsic::BitAnd => "band",
+        Intrinsic::BitOr => "bor",
+        Intrinsic::BitXor => "bxor",
+        Intrinsic::BitNot => "bnot",
+        Intrinsic::Shl => "shl",
+        Intrinsic::Shr => "shr",
+        Intrinsic::ToInt => "int",
+        Intrinsic::ToFloat => "float",
+        Intrinsic::ToByte => "byte",
+        Intrinsic::Round => "round",
+        Intrinsic::Sqrt => "sqrt",
+        Intrinsic::Floor => "floor",
+        Intrinsic::Ceil => "ceil",
+        Intrinsic::Abs => "abs",
+        Intrinsic::Min => "min",
+        Intrinsic::Max => "max",
+        Intrinsic::Same => "same",
+        Intrinsic::ArrayNew => "array_new",
+        Intrinsic::ArrayLen => "array_len",
+        Intrinsic::Allocate => "allocate",
+        Intrinsic::Free => "free",
+        Intrinsic::View => "view",
+        Intrinsic::ScopeLen => "len",
+        Intrinsic::ViewSlice => "slice",
+    }
+}

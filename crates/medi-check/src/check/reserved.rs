@@ -1,0 +1,145 @@
+//! What other languages call things, and what this version of Medi does not have yet.
+
+use medi_syntax::ast;
+use medi_syntax::diagnostic::Diagnostic;
+use medi_syntax::source::Span;
+
+fn not_yet(code: &'static str, what: &str, span: Span, instead: &str) -> Diagnostic {
+    let message = format!("{what} is not in this version of Medi yet");
+    Diagnostic::error(code, message, span, "").help(instead)
+}
+
+pub(super) fn parallel(span: Span) -> Diagnostic {
+    not_yet("E0701", "`parallel`", span, "leave out `parallel`: the statements then run in turn")
+}
+
+pub(super) fn spawn(span: Span) -> Diagnostic {
+    not_yet("E0702", "`spawn`", span, "call the function directly")
+}
+
+pub(super) fn own(span: Span) -> Diagnostic {
+    not_yet(
+        "E0703",
+        "`own`",
+        span,
+        "leave out `own`: the object is then collected memory, which needs no owner",
+    )
+}
+
+/// The error for a type that a later version brings.
+pub(super) fn type_name(name: &ast::Ident) -> Option<Diagnostic> {
+    let instead = match name.name.as_str() {
+        "Shared" => "use a record: records are references to collected objects and may be shared",
+        "Weak" => "use an optional reference: the collector frees cycles too",
+        "Owned" => "use `allocate(…)` in a `scope`, or a `list`",
+        "Pin" => "use the value itself: nothing moves it while a function holds it",
+        "Atomic" => "use a `var`: a program has one thread in this version",
+        _ => return None,
+    };
+    let code = if name.name == "Atomic" { "E0705" } else { "E0704" };
+    Some(not_yet(code, &format!("`{}`", name.name), name.span, instead))
+}
+
+/// The error for a function that a later version brings.
+pub(super) fn func_name(name: &ast::Ident) -> Option<Diagnostic> {
+    match name.name.as_str() {
+        "fence" => {
+            let instead = "leave it out: a program has one thread in this version";
+            Some(not_yet("E0705", "`fence`", name.span, instead))
+        }
+        "pin" => {
+            let instead = "use the value itself: nothing moves it while a function holds it";
+            Some(not_yet("E0704", "`pin`", name.span, instead))
+        }
+        _ => type_name(name),
+    }
+}
+
+/// How Medi writes a type that another language calls `name`.
+pub(super) fn foreign_type(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "str" | "String" | "Str" | "text" | "character" | "char" | "Text" => "string",
+        "integer" | "Int" | "Integer" | "i64" | "i32" | "int64" | "long" | "usize" | "u64"
+        | "uint" | "size" | "Long" => "int",
+        "double" | "Float" | "Double" | "f64" | "f32" | "float64" | "number" | "numeric"
+        | "real" => "float",
+        "boolean" | "Bool" | "Boolean" | "logical" => "bool",
+        "u8" | "uint8" | "Byte" | "raw" => "byte",
+        "List" | "Array" | "array" | "Vec" | "vector" | "Vector" | "Sequence" => "list[T]",
+        "dict" | "Dict" | "Map" | "HashMap" | "Dictionary" | "hash" => "map[K, V]",
+        "Optional" | "Option" | "Maybe" => "T?",
+        "tuple" | "Tuple" => "(A, B)",
+        "void" | "None" | "unit" | "Unit" | "null" | "NoneType" => "()",
+        "bytes" | "bytearray" => "list[byte]",
+        _ => return None,
+    })
+}
+
+/// What does in Medi what a function of that name does elsewhere.
+pub(super) fn foreign_func(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "println" | "printf" | "echo" | "puts" | "cat" | "console" => {
+            "`print(a, b)` prints values and ends the line"
+        }
+        "range" | "seq" | "seq_len" | "xrange" => {
+            "a loop counts with `for i in 0..n` (`..=` includes the end)"
+        }
+        "length" | "size" | "nrow" | "count" => "`len(x)` is the number of elements",
+        "append" => "a list grows with `xs.push(x)`",
+        "String" | "to_string" | "toString" | "format" | "paste" | "repr" => {
+            "`str(x)` or \"{x}\" makes a string"
+        }
+        "integer" | "as_int" | "parseInt" => "`int(x)` truncates, `round(x)` rounds",
+        "double" | "parseFloat" => "`float(x)` makes a float",
+        "assert" | "panic" | "throw" | "raise" | "stop" | "error" | "Error" => {
+            "a function that can fail returns `Result[T]`, and `return fail(\"message\")`"
+        }
+        "dict" | "Map" => "`map[string, int]()` is an empty map, `[\"a\": 1]` one with an entry",
+        "list" | "vector" | "c" => "`[1, 2, 3]` is a list",
+        "var" | "stdev" | "std" | "stddev" => "`sd(xs)` is the standard deviation",
+        "Some" => "a value turns into an optional by itself: leave out `Some`",
+        "Ok" => "a value turns into a result by itself: leave out `Ok`",
+        "Err" => "`fail(\"message\")` makes a failure",
+        "malloc" | "alloc" | "new" => "`allocate(bytes)` in a `scope` gives a `Buffer`",
+        "type" | "typeof" | "isinstance" => "types are known before the program runs",
+        "input" | "readline" => {
+            "a program gets its input from files and `main(args: list[string])`"
+        }
+        "open" => "`read_text(path)` reads a file",
+        _ => return None,
+    })
+}
+
+/// The value that another language calls `name`.
+pub(super) fn foreign_value(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "None" | "null" | "NULL" | "NA" | "undefined" | "NaN_" => "nil",
+        "True" | "TRUE" => "true",
+        "False" | "FALSE" => "false",
+        "this" => "self",
+        _ => return None,
+    })
+}
+
+/// The method of Medi that does what one of that name does elsewhere.
+pub(super) fn foreign_method(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "append" | "add" | "push_back" => "push",
+        "length" | "size" | "count" | "nrow" => "len",
+        "strip" => "trim",
+        "to_upper" | "toUpperCase" | "upcase" | "uppercase" => "upper",
+        "to_lower" | "toLowerCase" | "downcase" | "lowercase" => "lower",
+        "startswith" | "startsWith" => "starts_with",
+        "endswith" | "endsWith" => "ends_with",
+        "index" | "indexOf" => "index_of",
+        "has_key" | "contains_key" | "containsKey" => "has",
+        "includes" | "include" => "contains",
+        "empty" | "isEmpty" => "is_empty",
+        "forEach" | "foreach" => "each",
+        "reduce" => "fold",
+        "select" | "where" => "filter",
+        "collect" => "map",
+        "unwrap_or" | "get_or_else" => "or",
+        _ => return None,
+    })
+}

@@ -1,0 +1,7 @@
+//! The source files of the library that ships with Medi, embedded in the compiler.
+
+/// Path as messages show it, and text, in the order in which they are declared.
+pub const FILES: &[(&str, &str)] = &[
+    ("lib/health.medi", include_str!("../../../lib/health.medi")),
+    ("lib/genome.medi", include_str!("../../../lib/genome.medi")),
+];
