@@ -8,6 +8,7 @@ pub mod codes;
 pub mod diagnostic;
 mod lexer;
 mod parser;
+pub mod render;
 pub mod source;
 pub mod suggest;
 mod token;
