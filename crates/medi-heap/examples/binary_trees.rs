@@ -1,6 +1,8 @@
 //! The binary-trees benchmark on the heap itself: what allocation, marking and sweeping cost per node.
 //!
-//! `cargo run --release -p medi-heap --example binary_trees -- [DEPTH] [GROWTH]`
+//! `cargo run --release -p medi-heap --example binary_trees -- [DEPTH] [GROWTH] [huge] [young | MIB]`
+//!
+//! `young` turns young collections on, a number also says how many MiB are allocated before each.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -89,7 +91,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(growth) = arguments.next() {
         options.growth = growth.parse()?;
     }
-    options.huge_pages = arguments.next().is_some_and(|a| a == "huge");
+    for flag in arguments {
+        match flag.as_str() {
+            "huge" => options.huge_pages = true,
+            "young" => options.young_cycles = true,
+            young => {
+                options.young_cycles = true;
+                options.young_trigger = young.parse::<u64>()? << 20;
+            }
+        }
+    }
     let stack = Stack { slots: [const { Cell::new(0) }; 64], len: Cell::new(0) };
     let heap = Heap::new(options, Arc::new(Frames(&stack)))?;
     let ty = heap.register(TypeLayout::fixed("Tree", 24, &[LEFT as u32, RIGHT as u32]));
@@ -118,8 +129,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let stats = heap.stats();
     println!("{nodes} nodes in {seconds:.2} s, {:.2} ns a node", seconds * 1e9 / nodes as f64);
     println!(
-        "{} collections; marking {:.2} s ({:.1} ns an object), sweeping {:.3} s of {} blocks",
+        "{} collections, {} of them young; marking {:.2} s ({:.1} ns an object), sweeping {:.3} s of {} blocks",
         stats.cycles,
+        stats.young_cycles,
         stats.mark_wall_ns as f64 / 1e9,
         stats.mark_wall_ns as f64 / stats.marked_objects.max(1) as f64,
         stats.sweep_ns as f64 / 1e9,

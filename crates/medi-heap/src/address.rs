@@ -58,6 +58,15 @@ impl ObjectRef {
         unsafe { (*self.at::<AtomicU8>(layout::COLOUR)).load(Ordering::Relaxed) }
     }
 
+    /// Publishes the colour before the store that follows it (I8).
+    ///
+    /// # Safety
+    /// The object is live.
+    pub(crate) unsafe fn set_colour(self, colour: u8) {
+        // SAFETY: the caller vouches for the object; the colour is a byte of its own (I7).
+        unsafe { (*self.at::<AtomicU8>(layout::COLOUR)).store(colour, Ordering::Release) }
+    }
+
     /// How many elements the array has.
     ///
     /// # Safety

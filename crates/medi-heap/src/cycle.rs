@@ -1,5 +1,11 @@
 //! One collection, from stop to resume.
 //!
+//! A full collection moves on to the next mark and finds everything that is live. A young one keeps the
+//! mark, so that what survived before counts as live without being looked at (sticky mark bits, Demers et
+//! al.); it starts from the roots and from the old objects that the barrier logged, which are the only old
+//! ones that can refer to young ones. The colour of new objects changes at each collection, so that the
+//! barrier logs each older object once, at its first write (I8).
+//!
 //! Stopping: every thread is stopped for the whole of it. The order is fixed by the invariants: windows
 //! are given up before blocks are sorted, sweeping ends before the mark moves on (I5), weak references are
 //! looked at after everything strong is marked, blocks are sorted after that, and objects move, in the
@@ -10,7 +16,7 @@ use std::time::Instant;
 
 use crate::evacuate;
 use crate::heap::{HeapInner, MutatorPtr};
-use crate::layout::BLOCK;
+use crate::layout::{BLOCK, COLOUR_FIRST, COLOUR_NONE};
 use crate::mark::{Marker, weak_slot};
 use crate::mutator::Inner;
 use crate::options::Plant;
@@ -23,11 +29,28 @@ use crate::verify;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CycleTotals {
     pub cycles: u64,
+    pub young: u64,
     pub marked_objects: u64,
     pub marked_bytes: u64,
     pub mark_wall_ns: u64,
     pub mark_cpu_ns: u64,
 }
+
+/// What a collection is asked to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Find everything that is dead.
+    Full,
+    /// Find what has died young.
+    Young,
+    /// What the pacing wants.
+    Due,
+    /// Mostly young, full now and then, for tests that collect all the time.
+    Every,
+}
+
+/// With [`Kind::Every`], each so many collections is a full one.
+const EVERY_FULL: u64 = 4;
 
 /// Ends the stop when the collection is over, or has found the heap corrupted and is unwinding.
 struct Resume<'a>(&'a HeapInner);
@@ -39,7 +62,7 @@ impl Drop for Resume<'_> {
 }
 
 /// Collects on behalf of the running thread `me`. False: another thread did meanwhile.
-pub(crate) fn collect(me: &Inner) -> bool {
+pub(crate) fn collect(me: &Inner, kind: Kind) -> bool {
     let heap = &*me.heap;
     let start = Instant::now();
     if !heap.stop.stop(me.member()) {
@@ -49,7 +72,7 @@ pub(crate) fn collect(me: &Inner) -> bool {
     let resume = Resume(heap);
     let mutators = heap.mutators.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     // SAFETY: all threads but this one are stopped, and this one is here.
-    unsafe { run(heap, &mutators) };
+    unsafe { run(heap, &mutators, kind) };
     drop(mutators);
     drop(resume);
     heap.note_pause(PauseCause::Collection, start.elapsed());
@@ -58,7 +81,7 @@ pub(crate) fn collect(me: &Inner) -> bool {
 
 /// # Safety
 /// All mutators are stopped or the caller.
-unsafe fn run(heap: &HeapInner, mutators: &[MutatorPtr]) {
+unsafe fn run(heap: &HeapInner, mutators: &[MutatorPtr], kind: Kind) {
     for mutator in mutators {
         // SAFETY: attached mutators are alive, and stopped.
         unsafe { mutator.0.as_ref() }.retire_window();
@@ -66,14 +89,25 @@ unsafe fn run(heap: &HeapInner, mutators: &[MutatorPtr]) {
     let mut space = heap.space();
     let space = &mut *space;
     let types = heap.types.read();
-    space.finish_sweep();
-    let mark = space.next_mark();
+    let colours_end = space.epoch + 1 == COLOUR_NONE;
+    let full = colours_end || is_full(heap, space, kind);
+    if full {
+        space.finish_sweep();
+        space.next_mark();
+    }
 
     let (wall, cpu) = (Instant::now(), os::thread_cpu_ns());
     let plant = heap.options.plant;
-    let mut marker = Marker::new(&types, space.geometry, &mut space.large, mark, plant);
-    // SAFETY: all mutators are stopped; slots hold what their owners promised.
+    let mut marker = Marker::new(&types, space.geometry, &mut space.large, space.mark, plant);
+    if colours_end {
+        marker.recolour(COLOUR_FIRST);
+    }
+    // SAFETY: all mutators are stopped; slots hold what their owners promised, and what is in a log is
+    // old, so it is taken to be live.
     let (marked, weak_cells) = unsafe {
+        if !full {
+            for_each_logged(heap, mutators, |address| marker.rescan(address));
+        }
         for_each_root(heap, mutators, &mut |slot| marker.root(*slot));
         marker.drain();
         marker.finish()
@@ -88,37 +122,87 @@ unsafe fn run(heap: &HeapInner, mutators: &[MutatorPtr]) {
         .lock()
         .expect("no panic while samples change")
         .retain(|sample| space.is_marked(sample.address));
-    space.totals.live = marked.bytes;
-    space.totals.live_objects = marked.objects;
+    if full {
+        space.totals.live = 0;
+    }
+    space.totals.live += marked.bytes;
 
     let check_writes = heap.options.verify && heap.options.log_writes;
     if check_writes {
         // SAFETY: all mutators are stopped.
         unsafe { verify::check_writes(heap, space, &types, mutators) };
     }
-    space.sort_blocks();
+    space.sort_blocks(full);
     if heap.options.moving {
         // SAFETY: all mutators are stopped, and marking is done.
         unsafe { evacuate::evacuate(heap, space, &types, mutators) };
     }
+    space.poison_holes();
     if heap.options.verify {
         // SAFETY: all mutators are stopped.
-        if let Err(violation) = unsafe { verify::verify(heap, space, &types, mutators) } {
+        if let Err(violation) = unsafe { verify::verify(heap, space, &types, mutators, full) } {
             panic!("heap verification failed: {violation}");
         }
     }
     if check_writes {
         // SAFETY: all mutators are stopped.
-        unsafe { verify::snapshot_writes(heap, space, &types, mutators) };
+        unsafe { verify::snapshot_writes(heap, space, &types) };
     }
-    pace(heap, space);
+    start_epoch(heap, space, mutators, colours_end);
+    pace(heap, space, full);
 
     let mut totals = heap.cycles.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     totals.cycles += 1;
+    totals.young += !full as u64;
     totals.marked_objects += marked.objects;
     totals.marked_bytes += marked.bytes;
     totals.mark_wall_ns += mark_wall_ns;
     totals.mark_cpu_ns += mark_cpu_ns;
+}
+
+/// Whether a collection has to look at everything.
+fn is_full(heap: &HeapInner, space: &Space, kind: Kind) -> bool {
+    let young_will_do = match kind {
+        Kind::Full => false,
+        Kind::Young => true,
+        Kind::Due => space.totals.live <= space.full_above,
+        Kind::Every => {
+            let cycles = heap.cycles.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            !cycles.cycles.is_multiple_of(EVERY_FULL)
+        }
+    };
+    !(heap.options.young_cycles && young_will_do)
+}
+
+/// Calls `visit` with every object that has been logged since the last collection.
+///
+/// # Safety
+/// All mutators are stopped.
+unsafe fn for_each_logged(heap: &HeapInner, mutators: &[MutatorPtr], mut visit: impl FnMut(usize)) {
+    heap.orphaned_log
+        .lock()
+        .expect("no panic while logs change hands")
+        .iter()
+        .for_each(|address| visit(*address));
+    for mutator in mutators {
+        // SAFETY: attached mutators are alive, and stopped.
+        let inner = unsafe { mutator.0.as_ref() };
+        inner.log.borrow().iter().for_each(|address| visit(*address));
+    }
+}
+
+/// Makes everything that is live old: new objects get another colour, and the logs start empty.
+fn start_epoch(heap: &HeapInner, space: &mut Space, mutators: &[MutatorPtr], colours_end: bool) {
+    if heap.options.young_cycles || heap.options.log_writes {
+        space.epoch = if colours_end { COLOUR_FIRST } else { space.epoch } + 1;
+    }
+    heap.orphaned_log.lock().expect("no panic while logs change hands").clear();
+    for mutator in mutators {
+        // SAFETY: attached mutators are alive, and stopped.
+        let inner = unsafe { mutator.0.as_ref() };
+        inner.log.borrow_mut().clear();
+        inner.set_epoch(space.epoch);
+    }
 }
 
 /// Visits every strong root slot of the heap.
@@ -166,13 +250,18 @@ unsafe fn clear_weak(heap: &HeapInner, space: &Space, weak_cells: &[usize]) {
 }
 
 /// Decides when the next collection is due and how much idle memory to keep.
-fn pace(heap: &HeapInner, space: &mut Space) {
-    let grown = (space.totals.live as f64 * heap.options.growth) as u64;
-    space.trigger = grown.max(heap.options.min_trigger);
+fn pace(heap: &HeapInner, space: &mut Space, full: bool) {
+    let options = &heap.options;
+    let live = space.totals.live;
+    let growth = ((live as f64 * options.growth) as u64).max(options.min_trigger);
+    if full {
+        space.full_above = live.saturating_add(growth);
+    }
+    space.trigger = if options.young_cycles { options.young_trigger } else { growth };
     space.allocated_since = 0;
     // What the next cycle will not use can go; by halves, because the program may just be between two
     // phases, and faulting memory in again costs more than keeping it for a while.
-    let kept = space.trigger / BLOCK as u64;
+    let kept = growth.max(space.trigger) / BLOCK as u64;
     let idle = space.free_blocks() as u64;
     if idle > kept + 64 {
         space.give_back_blocks(((idle - kept) / 2) as usize);

@@ -55,6 +55,8 @@ pub(crate) struct HeapInner {
     pub ranges: Mutex<Vec<Range>>,
     pub roots: HandleTable,
     pub weaks: HandleTable,
+    /// What threads had logged that are gone now.
+    pub orphaned_log: Mutex<Vec<usize>>,
     pub samples: Mutex<Vec<Sample>>,
     pub snapshot: Mutex<WriteSnapshot>,
     pub cycles: Mutex<CycleTotals>,
@@ -85,6 +87,10 @@ impl HeapInner {
 
     pub fn add_sample(&self, sample: Sample) {
         self.samples.lock().expect("no panic while samples change").push(sample);
+    }
+
+    pub fn adopt_log(&self, log: &mut Vec<usize>) {
+        self.orphaned_log.lock().expect("no panic while logs change hands").append(log);
     }
 
     pub fn next_seed(&self) -> u64 {
@@ -122,6 +128,7 @@ impl Heap {
             ranges: Mutex::default(),
             roots: HandleTable::default(),
             weaks: HandleTable::default(),
+            orphaned_log: Mutex::default(),
             samples: Mutex::default(),
             snapshot: Mutex::default(),
             cycles: Mutex::default(),
@@ -130,6 +137,10 @@ impl Heap {
             barrier_slow_paths: AtomicU64::new(0),
             ids: AtomicU64::new(1),
         })))
+    }
+
+    pub(crate) fn from_inner(inner: &Arc<HeapInner>) -> Heap {
+        Heap(Arc::clone(inner))
     }
 
     /// The options that the heap was made with.
@@ -187,6 +198,7 @@ impl Heap {
         let cycles = heap.cycles.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         Stats {
             cycles: cycles.cycles,
+            young_cycles: cycles.young,
             allocated_bytes: heap.allocated.load(Ordering::Relaxed),
             live_bytes: space.totals.live,
             heap_bytes: space.heap_bytes(),

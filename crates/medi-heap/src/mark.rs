@@ -13,12 +13,12 @@
 use crate::coverage::marked_granules;
 use crate::geometry::Geometry;
 use crate::large::LargeSpace;
-use crate::layout::{ARRAY_DATA, ARRAY_LEN, BLOCK, GRANULE, WEAK_REFERENT, meta};
+use crate::layout::{ARRAY_DATA, ARRAY_LEN, BLOCK, COLOUR, GRANULE, WEAK_REFERENT, meta};
 use crate::options::Plant;
 use crate::types::{SizeRule, Tracing, TypeInfo};
 
-/// How many references are on their way from memory at a time.
-const RING: usize = 16;
+/// How many references are on their way from memory at a time; a power of two.
+const RING: usize = 32;
 /// Elements of a reference array that are marked before other work gets a turn.
 const PIECE: usize = 512;
 
@@ -26,6 +26,31 @@ const PIECE: usize = 512;
 struct Piece {
     array: usize,
     next: usize,
+}
+
+/// A type as the inner loop wants it: 16 bytes, no pointers to follow.
+#[derive(Clone, Copy)]
+struct Brief {
+    /// Bit `i` set: the word at `8 * i` is a reference.
+    words: u64,
+    /// Bytes of a fixed object.
+    size: u32,
+    /// Not a fixed object of up to 512 bytes: look at the whole [`TypeInfo`].
+    other: bool,
+    leaf: bool,
+}
+
+impl Brief {
+    fn new(info: &TypeInfo) -> Brief {
+        let leaf = matches!(info.tracing, Tracing::None);
+        match (&info.tracing, info.size) {
+            (Tracing::Words(words), SizeRule::Fixed(size)) => {
+                Brief { words: *words, size, other: false, leaf }
+            }
+            (Tracing::None, SizeRule::Fixed(size)) => Brief { words: 0, size, other: false, leaf },
+            _ => Brief { words: 0, size: 0, other: true, leaf },
+        }
+    }
 }
 
 /// What marking found.
@@ -39,6 +64,7 @@ pub(crate) struct Marked {
 /// One marking.
 pub(crate) struct Marker<'a> {
     types: &'a [TypeInfo],
+    briefs: Vec<Brief>,
     geometry: Geometry,
     large: &'a mut LargeSpace,
     mark: u8,
@@ -46,6 +72,7 @@ pub(crate) struct Marker<'a> {
     pieces: Vec<Piece>,
     weak_cells: Vec<usize>,
     marked: Marked,
+    recolour: Option<u8>,
     plant: Option<Plant>,
 }
 
@@ -71,6 +98,7 @@ impl<'a> Marker<'a> {
     ) -> Marker<'a> {
         Marker {
             types,
+            briefs: types.iter().map(Brief::new).collect(),
             geometry,
             large,
             mark,
@@ -78,6 +106,7 @@ impl<'a> Marker<'a> {
             pieces: Vec::new(),
             weak_cells: Vec::new(),
             marked: Marked::default(),
+            recolour: None,
             plant,
         }
     }
@@ -94,151 +123,184 @@ impl<'a> Marker<'a> {
         }
     }
 
+    /// Adds what a live object refers to: one that was marked before and has been written since.
+    ///
+    /// # Safety
+    /// A live object is at `address`.
+    pub unsafe fn rescan(&mut self, address: usize) {
+        // SAFETY: the caller vouches for the object.
+        unsafe { self.scan(address, self.type_of(address)) };
+    }
+
+    /// Gives every object that is marked from now on the colour `colour`.
+    pub fn recolour(&mut self, colour: u8) {
+        self.recolour = Some(colour);
+    }
+
     /// Marks everything that the roots reach.
     ///
     /// # Safety
     /// All mutators are stopped, and every root added, as every reference slot reachable from them, holds
     /// the address of an object of this heap.
     pub unsafe fn drain(&mut self) {
+        let geometry = self.geometry;
         let mut ring = [0usize; RING];
         let mut at = 0;
-        let mut empty = 0;
+        let mut idle = 0;
         loop {
-            match self.stack.pop() {
+            let next = match self.stack.pop() {
                 Some(address) => {
                     prefetch(address);
-                    if self.geometry.is_small(address) {
+                    if geometry.is_small(address) {
                         prefetch(Geometry::metadata(address) as usize);
                     }
-                    at = (at + 1) % RING;
-                    let ready = std::mem::replace(&mut ring[at], address);
-                    empty = 0;
-                    if ready != 0 {
-                        // SAFETY: the caller vouches for every reference.
-                        unsafe { self.visit(ready) };
+                    idle = 0;
+                    address
+                }
+                None if idle < RING => {
+                    idle += 1;
+                    0
+                }
+                None => {
+                    let Some(piece) = self.pieces.pop() else { return };
+                    idle = 0;
+                    // SAFETY: a piece is the rest of a live array.
+                    unsafe { self.scan_piece(piece) };
+                    continue;
+                }
+            };
+            at = (at + 1) % RING;
+            let ready = std::mem::replace(&mut ring[at], next);
+            if ready != 0 {
+                // SAFETY: the caller vouches for every reference.
+                unsafe {
+                    if geometry.is_small(ready) {
+                        self.visit_small(ready);
+                    } else {
+                        self.visit_large(ready);
                     }
                 }
-                None if empty < RING => {
-                    at = (at + 1) % RING;
-                    empty += 1;
-                    let ready = std::mem::take(&mut ring[at]);
-                    if ready != 0 {
-                        // SAFETY: as above.
-                        unsafe { self.visit(ready) };
-                    }
-                }
-                None => match self.pieces.pop() {
-                    Some(piece) => {
-                        empty = 0;
-                        // SAFETY: a piece is the rest of a live array.
-                        unsafe { self.scan_piece(piece) };
-                    }
-                    None => return,
-                },
             }
         }
     }
 
     /// # Safety
-    /// As for `drain`, with `address` one of the references.
-    #[inline]
-    unsafe fn visit(&mut self, address: usize) {
-        if self.geometry.is_small(address) {
-            let metadata = Geometry::metadata(address);
-            // SAFETY: the address is an object's, so its slab is committed; only the marker writes
-            // metadata while all mutators are stopped (I2).
-            let old = unsafe { *metadata };
-            if old & meta::STATE == self.mark {
-                return;
-            }
+    /// As for `drain`, with `address` one of the references, to a small object.
+    #[inline(always)]
+    unsafe fn visit_small(&mut self, address: usize) {
+        let (geometry, mark) = (self.geometry, self.mark);
+        let metadata = Geometry::metadata(address);
+        // SAFETY: the address is an object's, so its slab is committed; only the marker writes metadata
+        // while all mutators are stopped (I2).
+        let old = unsafe { *metadata };
+        if old & meta::STATE == mark {
+            return;
+        }
+        geometry.touch(geometry.block_of(address), mark);
+        self.marked.objects += 1;
+        if old & meta::NO_REFS != 0 {
+            let left = (BLOCK - address % BLOCK) / GRANULE;
+            // SAFETY: the metadata from here to the end of the block is one run.
+            let granules = unsafe { marked_granules(metadata, left) };
+            self.marked.bytes += (granules.unwrap_or(1) * GRANULE) as u64;
             // SAFETY: as above.
-            unsafe { *metadata = old & !meta::STATE | self.mark };
-            self.geometry.touch(self.geometry.block_of(address), self.mark);
-            self.marked.objects += 1;
-            if old & meta::NO_REFS != 0 {
-                let left = (BLOCK - address % BLOCK) / GRANULE;
-                // SAFETY: the metadata from here to the end of the block is one run.
-                let granules = unsafe { marked_granules(metadata, left) };
-                self.marked.bytes += (granules.unwrap_or(1) * GRANULE) as u64;
-                return;
-            }
-            // SAFETY: the object is live.
-            let info = unsafe { self.type_of(address) };
-            // SAFETY: as above.
-            let bytes = unsafe { info.size.size_of(address) };
-            self.marked.bytes += bytes as u64;
-            if old & meta::STATE == 0 {
-                let last = bytes / GRANULE - 1;
-                let leaf = if matches!(info.tracing, Tracing::None) { meta::NO_REFS } else { 0 };
-                let end = if self.plant == Some(Plant::SkipEnd) { 0 } else { meta::END };
-                // SAFETY: the object's granules are its own, and those after the first have no state.
-                unsafe {
-                    *metadata |= leaf;
-                    *metadata.add(last) |= end;
-                }
-            }
+            unsafe { *metadata = old & !meta::STATE | mark };
+            return;
+        }
+        // SAFETY: a live object starts with its type.
+        let ty = unsafe { *(address as *const u32) };
+        let Some(&brief) = self.briefs.get(ty as usize) else { unknown_type(address, ty) };
+        let bytes = if brief.other {
             // SAFETY: the object is live and of this type.
-            unsafe { self.scan(address, info) };
+            unsafe { self.types[ty as usize].size.size_of(address) }
         } else {
-            match self.large.mark(address, self.mark) {
-                Some(true) => {
-                    self.marked.objects += 1;
-                    // SAFETY: a large object is live here.
-                    let info = unsafe { self.type_of(address) };
-                    // SAFETY: as above.
-                    self.marked.bytes += unsafe { info.size.size_of(address) } as u64;
-                    // SAFETY: as above.
-                    unsafe { self.scan(address, info) };
-                }
-                Some(false) => {}
-                None => panic!(
-                    "heap corrupted: {address:#x} was found in a reference slot, but no object is there"
-                ),
+            brief.size as usize
+        };
+        self.marked.bytes += bytes as u64;
+        let mut new = old & !meta::STATE | mark;
+        if old & meta::STATE == 0 {
+            new |= if brief.leaf { meta::NO_REFS } else { 0 };
+            let end = if self.plant == Some(Plant::SkipEnd) { 0 } else { meta::END };
+            let last = bytes / GRANULE - 1;
+            if last == 0 {
+                new |= end;
+            } else {
+                // SAFETY: the object's granules are its own, and the last has no state.
+                unsafe { *metadata.add(last) = end };
             }
+        }
+        // SAFETY: as above.
+        unsafe { *metadata = new };
+        if let Some(colour) = self.recolour {
+            // SAFETY: the object is live, and its thread is stopped.
+            unsafe { *((address + COLOUR) as *mut u8) = colour };
+        }
+        let mut words = brief.words;
+        if words != 0 {
+            if self.plant == Some(Plant::SkipField) {
+                words &= !(1 << words.ilog2());
+            }
+            while words != 0 {
+                let slot = address + 8 * words.trailing_zeros() as usize;
+                // SAFETY: the layout says that a reference is here.
+                self.push(unsafe { *(slot as *const usize) });
+                words &= words - 1;
+            }
+        } else if brief.other {
+            // SAFETY: the object is live and of this type.
+            unsafe { self.scan(address, &self.types[ty as usize]) };
+        }
+    }
+
+    /// # Safety
+    /// As for `drain`, with `address` one of the references, not to a small object.
+    #[cold]
+    unsafe fn visit_large(&mut self, address: usize) {
+        match self.large.mark(address, self.mark) {
+            Some(true) => {
+                self.marked.objects += 1;
+                // SAFETY: a large object is live here.
+                unsafe {
+                    if let Some(colour) = self.recolour {
+                        *((address + COLOUR) as *mut u8) = colour;
+                    }
+                    let info = self.type_of(address);
+                    self.marked.bytes += info.size.size_of(address) as u64;
+                    self.scan(address, info);
+                }
+            }
+            Some(false) => {}
+            None => panic!(
+                "heap corrupted: {address:#x} was found in a reference slot, but no object is there"
+            ),
         }
     }
 
     /// # Safety
     /// A live object is at `address`.
-    #[inline]
     unsafe fn type_of(&self, address: usize) -> &'a TypeInfo {
         // SAFETY: a live object starts with its type.
         let ty = unsafe { *(address as *const u32) };
         match self.types.get(ty as usize) {
             Some(info) => info,
-            None => panic!("heap corrupted: the object at {address:#x} has the unknown type {ty}"),
+            None => unknown_type(address, ty),
         }
     }
 
     /// # Safety
     /// A live object with the layout `info` is at `address`.
-    #[inline]
+    #[inline(never)]
     unsafe fn scan(&mut self, address: usize, info: &'a TypeInfo) {
         match &info.tracing {
-            Tracing::None => {}
-            Tracing::Words(bits) => {
-                let mut bits = *bits;
-                if self.plant == Some(Plant::SkipField) {
-                    bits &= !(1 << bits.ilog2());
-                }
-                while bits != 0 {
-                    let slot = address + 8 * bits.trailing_zeros() as usize;
-                    // SAFETY: the layout says that a reference is here.
-                    self.push(unsafe { *(slot as *const usize) });
-                    bits &= bits - 1;
-                }
-            }
-            Tracing::Offsets(offsets) => {
-                for offset in offsets {
-                    // SAFETY: the layout says that a reference is here.
-                    self.push(unsafe { *((address + *offset as usize) as *const usize) });
-                }
-            }
             Tracing::RefArray | Tracing::Elements(_) => {
                 // SAFETY: the piece is the whole of a live array.
                 unsafe { self.scan_piece(Piece { array: address, next: 0 }) };
             }
             Tracing::Weak => self.weak_cells.push(address),
+            _ => {
+                // SAFETY: the layout says where the references are.
+                unsafe { info.for_each_slot(address, |slot| self.push(*slot)) };
+            }
         }
     }
 
@@ -277,6 +339,11 @@ impl<'a> Marker<'a> {
     pub fn finish(self) -> (Marked, Vec<usize>) {
         (self.marked, self.weak_cells)
     }
+}
+
+#[cold]
+fn unknown_type(address: usize, ty: u32) -> ! {
+    panic!("heap corrupted: the object at {address:#x} has the unknown type {ty}")
 }
 
 /// The slot of a weak cell that holds its referent.

@@ -8,7 +8,6 @@
 //! they do not make the thread skip holes.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
-use std::collections::HashSet;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -17,13 +16,13 @@ use std::time::Instant;
 
 use crate::address::ObjectRef;
 use crate::coverage::Coverage;
-use crate::cycle;
+use crate::cycle::{self, Kind};
 use crate::error::{OutOfMemory, Reason};
 use crate::handles::{HandleScope, HandleStack, Root, Weak};
-use crate::heap::HeapInner;
+use crate::heap::{Heap, HeapInner};
 use crate::layout::{
-    ARRAY_LEN, BLOCK, COLOUR_FIRST, COLOUR_NONE, GRANULE, LARGE, MutatorWords, POLL_STOP,
-    WEAK_REFERENT, header_template, header_word, round_to_granule,
+    ARRAY_LEN, BLOCK, COLOUR, COLOUR_NONE, GRANULE, LARGE, MutatorWords, POLL_STOP, WEAK_REFERENT,
+    header_template, header_word, round_to_granule,
 };
 use crate::options::Plant;
 use crate::poison;
@@ -96,8 +95,8 @@ pub(crate) struct Inner {
     pub words: *mut MutatorWords,
     pub heap: Arc<HeapInner>,
     pub handles: HandleStack,
-    /// Objects whose references were about to change, since the last collection.
-    pub log: RefCell<HashSet<usize>>,
+    /// Objects from before the last collection whose references have changed since (I8).
+    pub log: RefCell<Vec<usize>>,
     member: Arc<Member<PollWord>>,
     sizes: UnsafeCell<Vec<SizeRule>>,
     window: RefCell<Window>,
@@ -151,6 +150,18 @@ impl Inner {
         self.counted.set(0);
         *self.window.borrow_mut() = Window::NONE;
         self.overflow.set(Overflow::default());
+    }
+
+    /// Gives new objects the colour `epoch`, and lets reference stores into objects of that colour pass.
+    pub fn set_epoch(&self, epoch: u8) {
+        let words = self.words();
+        words.alloc_header.set(header_template(epoch));
+        let skip = if self.heap.options.log_writes { COLOUR_NONE } else { epoch };
+        words.skip.store(skip, Ordering::Relaxed);
+    }
+
+    fn epoch(&self) -> u8 {
+        (self.words().alloc_header.get() >> (COLOUR * 8)) as u8
     }
 
     /// Makes `[start, end)` of a hole read as zero.
@@ -353,7 +364,7 @@ impl Inner {
             let left = self.until_collection.get() - 1;
             if left == 0 {
                 self.until_collection.set(every.get());
-                cycle::collect(self);
+                cycle::collect(self, Kind::Every);
             } else {
                 self.until_collection.set(left);
             }
@@ -369,12 +380,19 @@ impl Inner {
         if size >= LARGE { self.allocate_large(ty, size) } else { self.allocate_small(ty, size) }
     }
 
+    #[inline]
     fn size_rule(&self, ty: TypeId) -> SizeRule {
         // SAFETY: only the owning thread uses the cache, and no reference to it outlives this function.
-        let sizes = unsafe { &mut *self.sizes.get() };
-        if let Some(rule) = sizes.get(ty.0 as usize) {
-            return *rule;
+        match unsafe { &*self.sizes.get() }.get(ty.0 as usize) {
+            Some(rule) => *rule,
+            None => self.learn_size_rule(ty),
         }
+    }
+
+    #[cold]
+    fn learn_size_rule(&self, ty: TypeId) -> SizeRule {
+        // SAFETY: as above.
+        let sizes = unsafe { &mut *self.sizes.get() };
         let types = self.heap.types.read();
         sizes.extend(types[sizes.len()..].iter().map(|info| info.size));
         *sizes.get(ty.0 as usize).unwrap_or_else(|| panic!("type {} was never registered", ty.0))
@@ -410,7 +428,8 @@ impl Attempt {
 
     fn collect(&mut self, me: &Inner, stalled: bool) {
         let start = Instant::now();
-        let collected = cycle::collect(me);
+        let kind = if stalled { Kind::Full } else { Kind::Due };
+        let collected = cycle::collect(me, kind);
         if stalled {
             self.collections += collected as u32;
             me.heap.note_pause(PauseCause::Stall, start.elapsed());
@@ -472,11 +491,12 @@ impl Mutator {
         let inner = NonNull::from(Box::leak(inner));
         w.cursor.set(0);
         w.limit.set(0);
-        w.alloc_header.set(header_template(COLOUR_FIRST));
-        let skip = if options.log_writes { COLOUR_NONE } else { COLOUR_FIRST };
-        w.skip.store(skip, Ordering::Relaxed);
         w.mutator.set(inner.as_ptr());
         heap.add_mutator(inner);
+        // The epoch cannot change before this thread's next safepoint.
+        let epoch = heap.space().epoch;
+        // SAFETY: just made.
+        unsafe { inner.as_ref() }.set_epoch(epoch);
         Mutator { inner, not_send: PhantomData }
     }
 
@@ -496,6 +516,11 @@ impl Mutator {
     pub(crate) fn inner(&self) -> &Inner {
         // SAFETY: the box lives until the mutator is dropped; `Inner` is only ever used by reference.
         unsafe { self.inner.as_ref() }
+    }
+
+    /// The heap.
+    pub fn heap(&self) -> Heap {
+        Heap::from_inner(&self.inner().heap)
     }
 
     /// The words that compiled code shares with this mutator.
@@ -597,7 +622,12 @@ impl Mutator {
     /// Collects now. When another thread is collecting already, waits for it and then collects as well, so
     /// that whatever was unreachable at the call is gone afterwards.
     pub fn collect(&mut self) {
-        while !cycle::collect(self.inner()) {}
+        while !cycle::collect(self.inner(), Kind::Full) {}
+    }
+
+    /// Collects young objects only, when the heap has young cycles; everything otherwise.
+    pub fn collect_young(&mut self) {
+        while !cycle::collect(self.inner(), Kind::Young) {}
     }
 
     /// Enters native state: until [`Mutator::leave_native`], the thread touches no object, allocates
@@ -619,8 +649,16 @@ impl Mutator {
     pub fn write_barrier(&self, object: ObjectRef) {
         let inner = self.inner();
         inner.heap.barrier_slow_paths.fetch_add(1, Ordering::Relaxed);
-        if inner.heap.options.log_writes && inner.heap.options.plant != Some(Plant::SkipLog) {
-            inner.log.borrow_mut().insert(object.address());
+        let epoch = inner.epoch();
+        // SAFETY: the caller is about to store into the object, so it is live.
+        unsafe {
+            if object.colour() == epoch {
+                return;
+            }
+            if inner.heap.options.plant != Some(Plant::SkipLog) {
+                inner.log.borrow_mut().push(object.address());
+            }
+            object.set_colour(epoch);
         }
     }
 
@@ -671,7 +709,7 @@ impl Mutator {
                 return Err(inner.heap.space().shortage(bytes, reason));
             }
             let start = Instant::now();
-            attempts += cycle::collect(inner) as u32;
+            attempts += cycle::collect(inner, Kind::Full) as u32;
             inner.heap.note_pause(PauseCause::Stall, start.elapsed());
         }
     }
@@ -681,6 +719,7 @@ impl Drop for Mutator {
     fn drop(&mut self) {
         let inner = self.inner();
         inner.retire_window();
+        inner.heap.adopt_log(&mut inner.log.borrow_mut());
         inner.words().mutator.set(ptr::null_mut());
         inner.heap.remove_mutator(self.inner);
         inner.heap.stop.leave(&inner.member);

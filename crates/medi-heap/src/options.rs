@@ -30,10 +30,17 @@ pub struct Options {
     /// Make every reference store take the barrier's slow path. With `verify`, also check at each
     /// collection that an object whose references changed went through it. Default: off.
     pub log_writes: bool,
-    /// How much may be allocated before the next collection, as a multiple of what the last one found
+    /// Collect young objects alone where that is enough: between two full collections, what has survived
+    /// one is taken to be live. Needs the write barrier before every reference store into an object that
+    /// may have seen a safepoint. Default: off.
+    pub young_cycles: bool,
+    /// How much is allocated before a young collection. Default: 64 MiB.
+    pub young_trigger: u64,
+    /// How much may be allocated before the next collection (with `young_cycles`: survive before the next
+    /// full one), as a multiple of what the last one found
     /// live. Default: 1.5.
     pub growth: f64,
-    /// The least that is allocated between two collections, however little is live. Default: 64 MiB.
+    /// The least that is allocated (or survives) between two of them, however little is live. Default: 64 MiB.
     pub min_trigger: u64,
     /// How much is allocated before the first collection. Default: 32 MiB.
     pub initial_trigger: u64,
@@ -73,6 +80,8 @@ impl Default for Options {
             verify: false,
             moving: false,
             log_writes: false,
+            young_cycles: false,
+            young_trigger: 64 << 20,
             growth: 1.5,
             min_trigger: 64 << 20,
             initial_trigger: 32 << 20,

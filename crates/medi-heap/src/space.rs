@@ -18,13 +18,15 @@ use crate::coverage::{Coverage, live_starts};
 use crate::error::{HeapError, OutOfMemory, Reason, Shortage};
 use crate::geometry::Geometry;
 use crate::large::{LargeAllocation, LargeSpace};
-use crate::layout::{BLOCK, BLOCK_GRANULES, GRANULE, PAGE, SLAB, SLAB_BLOCKS};
+use crate::layout::{BLOCK, BLOCK_GRANULES, COLOUR_FIRST, GRANULE, PAGE, SLAB, SLAB_BLOCKS};
 use crate::options::Options;
 use crate::os::{self, Os, Reservation};
 use crate::poison;
 
 /// What a block takes from the system: its memory and its page of metadata.
 const BLOCK_FOOTPRINT: u64 = (BLOCK + BLOCK_GRANULES) as u64;
+/// A block with fewer free granules than this is as good as full.
+const DENSE_GRANULES: usize = BLOCK_GRANULES / 64;
 /// The least memory that a heap can work in.
 const LEAST_LIMIT: u64 = 1 << 20;
 
@@ -65,7 +67,6 @@ pub(crate) struct SpaceTotals {
     pub sweep_ns: u64,
     /// What the last collection found live.
     pub live: u64,
-    pub live_objects: u64,
 }
 
 /// The memory of a heap. One lock guards it.
@@ -82,9 +83,15 @@ pub(crate) struct Space {
     pub trigger: u64,
     pub limit: Option<u64>,
     pub external: u64,
+    /// The colour of new objects.
+    pub epoch: u8,
+    /// A collection that is due is a full one when more than this is live.
+    pub full_above: u64,
     free: BlockSet,
     given_back: BlockSet,
     unswept: BlockSet,
+    /// Swept, and found to have next to no holes; not worth another look before the next full collection.
+    dense: BlockSet,
     /// Blocks that may hold objects: those in use and those unswept.
     used: BlockSet,
     retired: VecDeque<BlockIndex>,
@@ -123,12 +130,18 @@ impl Space {
             mark: 1,
             totals: SpaceTotals::default(),
             allocated_since: 0,
-            trigger: options.initial_trigger,
+            trigger: match options.young_cycles {
+                true => options.initial_trigger.min(options.young_trigger),
+                false => options.initial_trigger,
+            },
             limit: options.limit,
             external: 0,
+            epoch: COLOUR_FIRST,
+            full_above: options.min_trigger,
             free: BlockSet::default(),
             given_back: BlockSet::default(),
             unswept: BlockSet::default(),
+            dense: BlockSet::default(),
             used: BlockSet::default(),
             retired: VecDeque::new(),
             fresh_top: 0,
@@ -223,7 +236,9 @@ impl Space {
                 let coverage = self.sweep(block);
                 let free = coverage.free_granules();
                 sweep_ns = start.elapsed().as_nanos() as u64;
-                if free > 0 {
+                if free < DENSE_GRANULES {
+                    self.dense.insert(block);
+                } else {
                     self.totals.sweep_ns += sweep_ns;
                     self.allocated_since += (free * GRANULE) as u64;
                     let address = self.geometry.block_address(block);
@@ -360,14 +375,21 @@ impl Space {
     }
 
     /// After marking: sorts the blocks by whether anything in them is live, and frees dead large objects.
-    pub fn sort_blocks(&mut self) {
-        debug_assert_eq!(self.unswept.len(), 0);
+    /// After a young collection, blocks that were dense still are.
+    pub fn sort_blocks(&mut self, full: bool) {
+        self.unswept = BlockSet::default();
+        if full {
+            self.dense = BlockSet::default();
+        }
         for block in std::mem::take(&mut self.used).iter() {
             if self.geometry.touched(block) == self.mark {
-                self.unswept.insert(block);
                 self.used.insert(block);
+                if !self.dense.contains(block) {
+                    self.unswept.insert(block);
+                }
             } else {
                 self.free.insert(block);
+                self.geometry.touch(block, 0);
                 if self.poisoned {
                     // SAFETY: nothing in the block is live.
                     unsafe { poison::fill(self.geometry.block_address(block), BLOCK) };
@@ -375,12 +397,13 @@ impl Space {
             }
         }
         self.totals.returned += self.large.sweep(&self.os, self.mark);
-        if self.poisoned {
-            self.poison_holes();
-        }
     }
 
-    fn poison_holes(&mut self) {
+    /// In poison mode: fills all holes, once nothing will be put there any more before allocation.
+    pub fn poison_holes(&mut self) {
+        if !self.poisoned {
+            return;
+        }
         for block in self.unswept.iter() {
             // SAFETY: the block is not handed out, and this lock guards its metadata (I2).
             let metadata = unsafe { self.geometry.block_metadata(block) };
@@ -434,6 +457,7 @@ impl Space {
     /// For the moving mode: every used block, emptied into a list, so that none is allocated in.
     pub fn withdraw_blocks(&mut self) -> Vec<BlockIndex> {
         self.unswept = BlockSet::default();
+        self.dense = BlockSet::default();
         let used = std::mem::take(&mut self.used);
         let free = std::mem::take(&mut self.free);
         self.resident_blocks -= (used.len() + free.len()) as u64;

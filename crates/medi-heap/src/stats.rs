@@ -61,8 +61,10 @@ pub struct PauseStats {
 /// The state of a heap's counters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stats {
-    /// Collections finished.
+    /// Collections finished, young ones included.
     pub cycles: u64,
+    /// Collections of young objects only.
+    pub young_cycles: u64,
     /// Bytes allocated since the heap was made, in whole granules. Exact after a collection; between
     /// collections it leaves out what threads have allocated in the stretch they are in.
     pub allocated_bytes: u64,

@@ -93,6 +93,7 @@ pub(crate) unsafe fn verify(
     space: &Space,
     types: &[TypeInfo],
     mutators: &[MutatorPtr],
+    full: bool,
 ) -> Result<(), Violation> {
     let name = |address: usize| {
         // SAFETY: only called for what has been found to be an object.
@@ -147,9 +148,10 @@ pub(crate) unsafe fn verify(
             return Err(violation(object, What::Overlaps { next }));
         }
     }
+    // A young collection takes what is old to be live, so only a full one must find exactly what is.
     let mut unreachable = None;
     space.for_each_marked(|address| {
-        if !reached.contains(&address) {
+        if full && !reached.contains(&address) {
             unreachable = Some(address);
         }
     });
@@ -157,7 +159,7 @@ pub(crate) unsafe fn verify(
         return Err(violation(address, What::MarkedButUnreachable));
     }
     let counted: u64 = extents.iter().map(|(_, bytes)| *bytes as u64).sum();
-    if counted != space.totals.live {
+    if counted > space.totals.live || full && counted != space.totals.live {
         let what = What::LiveBytes { counted, marked: space.totals.live };
         return Err(Violation { object: 0, name: String::new(), what });
     }
@@ -166,7 +168,8 @@ pub(crate) unsafe fn verify(
     let mut check_weak = |holder: usize, slot: *mut usize| {
         // SAFETY: the slot is a weak handle's or a live weak cell's.
         let referent = unsafe { *slot };
-        if referent != 0 && !reached.contains(&referent) {
+        let live = if full { reached.contains(&referent) } else { space.is_marked(referent) };
+        if referent != 0 && !live {
             stale = Some(Violation {
                 object: holder,
                 name: String::new(),
@@ -241,6 +244,7 @@ pub(crate) unsafe fn check_writes(
         // SAFETY: attached mutators are alive, and stopped.
         logged.extend(unsafe { mutator.0.as_ref() }.log.borrow().iter());
     }
+    logged.extend(heap.orphaned_log.lock().expect("no panic while logs change hands").iter());
     let snapshot = heap.snapshot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     space.for_each_marked(|address| {
         let Some(before) = snapshot.references.get(&address) else { return };
@@ -257,20 +261,11 @@ pub(crate) unsafe fn check_writes(
     });
 }
 
-/// Takes the snapshot that the next collection's [`check_writes`] compares with, and empties the logs.
+/// Takes the snapshot that the next collection's [`check_writes`] compares with.
 ///
 /// # Safety
 /// All mutators are stopped, and the collection has sorted the blocks.
-pub(crate) unsafe fn snapshot_writes(
-    heap: &HeapInner,
-    space: &Space,
-    types: &[TypeInfo],
-    mutators: &[MutatorPtr],
-) {
-    for mutator in mutators {
-        // SAFETY: attached mutators are alive, and stopped.
-        unsafe { mutator.0.as_ref() }.log.borrow_mut().clear();
-    }
+pub(crate) unsafe fn snapshot_writes(heap: &HeapInner, space: &Space, types: &[TypeInfo]) {
     let mut snapshot = heap.snapshot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     snapshot.references.clear();
     space.for_each_marked(|address| {
