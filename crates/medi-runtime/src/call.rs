@@ -7,12 +7,13 @@ use medi_heap::{Heap, Mutator, ObjectRef, OutOfMemory, layout};
 
 use crate::code_map::CodeMap;
 use crate::context::Context;
+use crate::entry;
 use crate::error::{RuntimeError, codes};
 use crate::memory_report;
 use crate::shape::Shapes;
 use crate::stack;
 use crate::thread::{Stop, Thread};
-use crate::value::ArrayTypes;
+use crate::value::{ArrayTypes, object};
 
 /// A native function's view of the thread that called it. Fields of the thread are borrowed one at a time:
 /// the collector reads others while the mutator is borrowed.
@@ -132,6 +133,48 @@ impl Call {
     pub fn new_bytes(&self, len: usize) -> Result<ObjectRef, Stopped> {
         let ty = self.arrays().string_type();
         self.mutator().alloc_array(ty, len).map_err(|error| self.out_of_memory(&error))
+    }
+
+    /// A string of `len` bytes made from objects, which `fill` is given where they are by then; what it
+    /// writes is valid UTF-8. Other references not in handles are stale afterwards.
+    pub fn new_string_from<const N: usize>(
+        &self,
+        objects: [u64; N],
+        len: usize,
+        fill: impl FnOnce([u64; N], &mut [u8]),
+    ) -> Result<u64, Stopped> {
+        let ty = self.arrays().string_type();
+        let made = self.mutator().scope(|scope| -> Result<_, OutOfMemory> {
+            let handles = objects.map(|reference| scope.handle(object(reference)));
+            let string = scope.alloc_array(ty, len)?;
+            Ok((string, handles.map(|handle| handle.get().address() as u64)))
+        });
+        let (string, objects) = made.map_err(|error| self.out_of_memory(&error))?;
+        // SAFETY: the string was just made with that many bytes, and nothing else knows it.
+        fill(objects, unsafe {
+            std::slice::from_raw_parts_mut(string.at::<u8>(layout::ARRAY_DATA), len)
+        });
+        Ok(string.address() as u64)
+    }
+
+    /// A string of bytes that natives put together; they are valid UTF-8, as everything they are made of.
+    pub fn new_text(&self, bytes: &[u8]) -> Result<u64, Stopped> {
+        // SAFETY: see above.
+        self.new_string(unsafe { std::str::from_utf8_unchecked(bytes) })
+    }
+
+    /// Gives memory back after an unusually large text.
+    pub fn shrink_scratch(&self) {
+        let scratch = self.scratch();
+        if scratch.capacity() > 1 << 20 {
+            *scratch = vec![];
+        }
+    }
+
+    /// The lowest address that a native that calls itself may use of the stack.
+    pub fn stack_end(&self) -> usize {
+        // SAFETY: the context of a running thread is valid.
+        unsafe { (*self.0).stack_floor }.saturating_sub(entry::NATIVE_RESERVE / 2)
     }
 
     /// A string with this text, which must not lie in the collected heap. References not in handles are

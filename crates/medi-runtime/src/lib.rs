@@ -6,9 +6,11 @@
 
 mod call;
 pub mod code_map;
+mod compare;
 pub mod context;
 pub mod entry;
 pub mod error;
+mod format;
 mod handles;
 pub mod machine;
 mod memory_report;

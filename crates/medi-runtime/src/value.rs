@@ -132,3 +132,10 @@ impl Value {
         Value { at: self.at.wrapping_add(offset as usize), shape }
     }
 }
+
+/// Whether the stack has not grown down to `end` yet.
+#[inline(always)]
+pub(crate) fn has_stack(end: usize) -> bool {
+    let here = 0u8;
+    std::hint::black_box(&raw const here).addr() > end
+}

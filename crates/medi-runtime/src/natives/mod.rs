@@ -14,8 +14,17 @@
 //! Every native relies on compiled code that passes its own context, live objects of the declared types and
 //! values of the declared shapes; each `unsafe` block here rests on that.
 
-
+mod arrays;
+mod files;
+mod memory;
+mod numbers;
+mod process;
 pub mod readers;
+mod scope_memory;
+mod statistics;
+mod strings;
+mod text;
+mod values;
 
 /// A native function of the table.
 pub struct Native {
@@ -62,7 +71,19 @@ macro_rules! table {
 }
 pub(crate) use table;
 
-static TABLES: &[&[Native]] = &[readers::TABLE];
+static TABLES: &[&[Native]] = &[
+    text::TABLE,
+    strings::TABLE,
+    values::TABLE,
+    arrays::TABLE,
+    numbers::TABLE,
+    statistics::TABLE,
+    scope_memory::TABLE,
+    files::TABLE,
+    memory::TABLE,
+    process::TABLE,
+    readers::TABLE,
+];
 
 /// The native with that symbol.
 pub fn find(symbol: &str) -> Option<&'static Native> {

@@ -1,0 +1,282 @@
+//! Text files. Text compressed with gzip or bgzip opens by itself; a file that is not UTF-8 is an error that
+//! says where.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::call::Call;
+use crate::context::Context;
+use crate::value::text;
+
+super::table! {
+    call read_text, call write_text, call append_text, leaf file_exists, call lines_open, call lines_next,
+    call lines_close, call directory_names,
+}
+
+/// A file's content, decompressed.
+fn open(path: &str) -> io::Result<Box<dyn BufRead>> {
+    let mut raw: Box<dyn BufRead> = if path == "-" {
+        Box::new(BufReader::new(io::stdin()))
+    } else {
+        if Path::new(path).is_dir() {
+            return Err(io::Error::other("it is a directory, not a file"));
+        }
+        Box::new(BufReader::with_capacity(128 << 10, File::open(path)?))
+    };
+    let gzip = raw.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+    Ok(if gzip { Box::new(BufReader::new(MultiGzDecoder::new(raw))) } else { raw })
+}
+
+/// What the operating system says, in the words of a person.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        io::ErrorKind::UnexpectedEof => "the compressed file is cut off".into(),
+        _ => {
+            let text = error.to_string();
+            match text.find(" (os error") {
+                Some(end) => text[..end].to_lowercase(),
+                None => text,
+            }
+        }
+    }
+}
+
+fn cannot(what: &str, path: &str, error: &io::Error) -> String {
+    format!("cannot {what} {path}: {}", reason(error))
+}
+
+/// `read_text(path: string) -> Result[string]`.
+unsafe extern "C" fn read_text(context: *mut Context, path: u64) {
+    // SAFETY: see the module `natives`.
+    let (call, path) = unsafe { (Call::new(context), text(path)) };
+    let mut content = vec![];
+    let read = open(path).and_then(|mut file| file.read_to_end(&mut content));
+    if let Err(error) = read {
+        return call.fail(&cannot("read", path, &error));
+    }
+    match std::str::from_utf8(&content) {
+        Ok(text) => {
+            if let Ok(text) = call.new_string(text) {
+                call.ok(text);
+            }
+        }
+        Err(error) => {
+            let at = error.valid_up_to();
+            let line = content[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+            call.fail(&format!(
+                "cannot read {path} as text: line {line} is not valid UTF-8 (byte {at})"
+            ));
+        }
+    }
+}
+
+/// Answers a `Result[()]`: 0 or the message.
+fn answer(call: Call, result: Result<(), String>) -> u64 {
+    result.err().map_or(0, |message| call.new_string(&message).unwrap_or(0))
+}
+
+/// `write_text(path: string, text: string) -> Result[()]`: replaces the file, whole or not at all.
+unsafe extern "C" fn write_text(context: *mut Context, path: u64, content: u64) -> u64 {
+    // SAFETY: see the module `natives`.
+    let (call, path, content) = unsafe { (Call::new(context), text(path), text(content)) };
+    let written = write_whole(path, content.as_bytes());
+    answer(call, written.map_err(|error| cannot("write", path, &error)))
+}
+
+/// Writes beside the file and renames, so that a full disk leaves the old content. What is not a plain file
+/// (a pipe, a device, a link) is written to directly.
+fn write_whole(path: &str, content: &[u8]) -> io::Result<()> {
+    let plain = fs::symlink_metadata(path).map_or(true, |meta| meta.is_file());
+    if !plain {
+        return fs::write(path, content);
+    }
+    let beside = format!("{path}.{}.part", std::process::id());
+    let written = fs::write(&beside, content).and_then(|()| {
+        if let Ok(old) = fs::metadata(path) {
+            fs::set_permissions(&beside, old.permissions())?;
+        }
+        fs::rename(&beside, path)
+    });
+    if written.is_err() {
+        // The error to report is that of the write.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// `append_text(path: string, text: string) -> Result[()]`: at the end of the file, which is made if there is none.
+unsafe extern "C" fn append_text(context: *mut Context, path: u64, content: u64) -> u64 {
+    // SAFETY: see the module `natives`.
+    let (call, path, content) = unsafe { (Call::new(context), text(path), text(content)) };
+    let written = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(content.as_bytes()));
+    answer(call, written.map_err(|error| cannot("write to", path, &error)))
+}
+
+/// `file_exists(path: string) -> bool`: a file or a directory.
+unsafe extern "C" fn file_exists(_: *mut Context, path: u64) -> u64 {
+    // SAFETY: see the module `natives`.
+    u64::from(Path::new(unsafe { text(path) }).exists())
+}
+
+/// A text file that is read line by line.
+struct Lines {
+    path: String,
+    file: Box<dyn BufRead>,
+    number: u64,
+    line: Vec<u8>,
+}
+
+/// The longest line that is read; a longer one is not a text file's.
+const LONGEST: u64 = 256 << 20;
+
+impl Lines {
+    /// The next line without its end; `None` at the end of the file.
+    fn next(&mut self) -> Result<Option<&str>, String> {
+        self.line.clear();
+        self.number += 1;
+        let read = (&mut self.file).take(LONGEST).read_until(b'\n', &mut self.line);
+        let read = read.map_err(|error| {
+            format!("cannot read {}, line {}: {}", self.path, self.number, reason(&error))
+        })?;
+        if read == 0 {
+            return Ok(None);
+        }
+        if read as u64 == LONGEST && self.line.last() != Some(&b'\n') {
+            return Err(format!("cannot read {}: line {} is too long", self.path, self.number));
+        }
+        if self.line.last() == Some(&b'\n') {
+            self.line.pop();
+            if self.line.last() == Some(&b'\r') {
+                self.line.pop();
+            }
+        }
+        match std::str::from_utf8(&self.line) {
+            Ok(line) => Ok(Some(line)),
+            Err(_) => Err(format!(
+                "cannot read {} as text: line {} is not valid UTF-8",
+                self.path, self.number
+            )),
+        }
+    }
+}
+
+/// `lines_open(path: string) -> Result[int]`: a handle; `-` is standard input.
+unsafe extern "C" fn lines_open(context: *mut Context, path: u64) {
+    // SAFETY: see the module `natives`.
+    let (call, path) = unsafe { (Call::new(context), text(path)) };
+    match open(path) {
+        Ok(file) => {
+            let lines = Lines { path: path.to_string(), file, number: 0, line: vec![] };
+            call.ok(call.handles().insert(lines) as u64);
+        }
+        Err(error) => call.fail(&cannot("read", path, &error)),
+    }
+}
+
+/// `lines_next(handle: int) -> Result[string?]`: nil at the end.
+unsafe extern "C" fn lines_next(context: *mut Context, handle: i64) {
+    // SAFETY: see the module `natives`.
+    let call = unsafe { Call::new(context) };
+    let Some(lines) = call.handles().get_mut::<Lines>(handle) else {
+        return call.fail("these lines are closed");
+    };
+    match lines.next() {
+        Ok(Some(line)) => {
+            if let Ok(line) = call.new_string(line) {
+                call.ok(line);
+            }
+        }
+        Ok(None) => call.ok(0),
+        Err(message) => {
+            call.handles().remove(handle);
+            call.fail(&message);
+        }
+    }
+}
+
+/// `lines_close(handle: int)`.
+unsafe extern "C" fn lines_close(context: *mut Context, handle: i64) {
+    // SAFETY: see the module `natives`.
+    unsafe { Call::new(context) }.handles().remove(handle);
+}
+
+/// `directory_names(path: string) -> Result[string]`: names in a directory, sorted, each followed by a NUL.
+unsafe extern "C" fn directory_names(context: *mut Context, path: u64) {
+    // SAFETY: see the module `natives`.
+    let (call, path) = unsafe { (Call::new(context), text(path)) };
+    let names = fs::read_dir(path).and_then(|entries| {
+        entries
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned() + "\0"))
+            .collect::<io::Result<Vec<String>>>()
+    });
+    match names {
+        Ok(mut names) => {
+            names.sort();
+            if let Ok(names) = call.new_string(&names.concat()) {
+                call.ok(names);
+            }
+        }
+        Err(error) => call.fail(&cannot("list", path, &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(content: &[u8]) -> Lines {
+        let file = Box::new(io::Cursor::new(content.to_vec()));
+        Lines { path: "notes.txt".into(), file, number: 0, line: vec![] }
+    }
+
+    #[test]
+    fn lines_come_without_their_ends_and_the_last_needs_none() {
+        let mut lines = lines(b"one\r\ntwo\n\nlast");
+        let mut read = vec![];
+        while let Some(line) = lines.next().unwrap() {
+            read.push(line.to_string());
+        }
+        assert_eq!(read, ["one", "two", "", "last"]);
+    }
+
+    #[test]
+    fn a_line_that_is_not_text_is_named() {
+        let mut lines = lines(b"fine\n\xff\xfe\n");
+        lines.next().unwrap();
+        let error = lines.next().unwrap_err();
+        assert_eq!(error, "cannot read notes.txt as text: line 2 is not valid UTF-8");
+    }
+
+    #[test]
+    fn a_missing_file_says_so_plainly() {
+        let error = open("no/such/file").err().unwrap();
+        assert_eq!(
+            cannot("read", "no/such/file", &error),
+            "cannot read no/such/file: there is no such file"
+        );
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_compressed_text_opens_by_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.txt");
+        let path = path.to_str().unwrap();
+        write_whole(path, b"old").unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        gzip.write_all("Größe".as_bytes()).unwrap();
+        write_whole(path, &gzip.finish().unwrap()).unwrap();
+        let mut content = String::new();
+        open(path).unwrap().read_to_string(&mut content).unwrap();
+        assert_eq!(content, "Größe");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

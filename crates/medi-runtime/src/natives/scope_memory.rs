@@ -1,0 +1,249 @@
+//! Scope memory: what `scope`, `allocate`, `free` and `view` are compiled to.
+
+use medi_heap::Bytes;
+use medi_region::{AllocateError, Descriptor, End, Ending, FreeError};
+
+use crate::call::Call;
+use crate::context::Context;
+use crate::error::{RuntimeError, codes};
+
+super::table! {
+    leaf scope_enter, call scope_exit, call scope_allocate, call scope_free, call scope_view, call scope_raise,
+    call view_copy,
+}
+
+unsafe extern "C" fn scope_enter(context: *mut Context) {
+    // SAFETY: see the module `natives`.
+    unsafe { Call::new(context) }.scopes().enter();
+}
+
+unsafe extern "C" fn scope_exit(context: *mut Context) {
+    // SAFETY: see the module `natives`.
+    let call = unsafe { Call::new(context) };
+    call.scopes().exit(call.site());
+}
+
+/// (bytes) → (descriptor, generation).
+unsafe extern "C" fn scope_allocate(context: *mut Context, bytes: i64) {
+    // SAFETY: see the module `natives`.
+    let call = unsafe { Call::new(context) };
+    let Ok(size) = u64::try_from(bytes) else {
+        call.bad_argument(format!("a size cannot be negative: {bytes}"));
+        return;
+    };
+    let mut allocated = call.scopes().allocate(size, call.site());
+    if matches!(allocated, Err(AllocateError::Limit)) {
+        // Garbage may be what stands in the way.
+        call.mutator().collect();
+        allocated = call.scopes().allocate(size, call.site());
+    }
+    match allocated {
+        Ok(buffer) => call.results([buffer.descriptor as u64, buffer.generation]),
+        Err(error) => {
+            call.raise(no_buffer(call, size, &error));
+        }
+    }
+}
+
+fn no_buffer(call: Call, size: u64, error: &AllocateError) -> RuntimeError {
+    let wanted = Bytes(size);
+    let code = codes::OUT_OF_MEMORY;
+    match error {
+        AllocateError::Limit => {
+            let stats = call.heap().stats();
+            let limit = stats.limit.map_or(String::from("none"), |limit| Bytes(limit).to_string());
+            let held = format!(
+                "{} of collected memory and {} in scopes are in use",
+                Bytes(stats.live_bytes),
+                Bytes(stats.external_bytes)
+            );
+            RuntimeError::new(
+                code,
+                format!("allocate({wanted}) does not fit: the memory limit is {limit}, {held}"),
+            )
+            .with_help("allow more with --memory, or allocate less: a buffer counts in full from the start")
+        }
+        AllocateError::TooLarge => {
+            RuntimeError::new(code, format!("allocate({wanted}) is more than any memory"))
+        }
+        AllocateError::System(error) => RuntimeError::new(
+            code,
+            format!("allocate({wanted}) failed: the operating system says: {error}"),
+        ),
+        AllocateError::NoScope => {
+            RuntimeError::new(codes::INTERNAL, "a buffer was allocated outside of any scope")
+        }
+    }
+}
+
+/// `free(buffer)`.
+unsafe extern "C" fn scope_free(context: *mut Context, descriptor: u64, generation: u64) {
+    // SAFETY: see the module `natives`; descriptors in compiled code come from `scope_allocate`.
+    unsafe {
+        let call = Call::new(context);
+        let freed = call.scopes().free(descriptor as *const Descriptor, generation, call.site());
+        if let Err(FreeError(end)) = freed {
+            let error = match end {
+                Some(End { ending: Ending::ScopeExited, .. }) => RuntimeError::new(
+                    codes::USE_AFTER_FREE,
+                    "this buffer cannot be freed: its scope has ended, which freed it",
+                ),
+                _ => RuntimeError::new(codes::DOUBLE_FREE, "this buffer was freed before"),
+            };
+            call.raise(with_history(call, error, end));
+        }
+    }
+}
+
+/// (descriptor, generation, index, length): an access failed because the memory is gone, or else because the
+/// index is outside.
+unsafe extern "C" fn scope_raise(
+    context: *mut Context,
+    descriptor: u64,
+    generation: u64,
+    index: i64,
+    len: i64,
+) {
+    // SAFETY: see the module `natives`; as for `scope_free`.
+    let call = unsafe { Call::new(context) };
+    if !check_alive(call, descriptor, generation) {
+        return;
+    }
+    // SAFETY: as above.
+    let (site, bytes) = unsafe {
+        let descriptor = descriptor as *const Descriptor;
+        (call.scopes().allocated_at(descriptor), (*descriptor).len())
+    };
+    let last = match len {
+        0 => "it is empty".to_string(),
+        1 => "its only index is 0".to_string(),
+        len => format!("its indices are 0 to {}", len - 1),
+    };
+    let error = RuntimeError::new(
+        codes::SCOPE_BOUNDS,
+        format!("index {index} is outside of this scope memory: {last}"),
+    );
+    let place = place(call, site);
+    call.raise(error.with_help(format!("the buffer of {} was allocated{place}", Bytes(bytes))));
+}
+
+/// Raises the error of a use after the end; whether the memory is alive.
+fn check_alive(call: Call, descriptor: u64, generation: u64) -> bool {
+    let descriptor = descriptor as *const Descriptor;
+    // SAFETY: descriptors in compiled code come from `scope_allocate`, and stay mapped as long as the thread.
+    let end = unsafe {
+        if (*descriptor).generation() == generation {
+            return true;
+        }
+        call.scopes().ending(descriptor, generation)
+    };
+    let message = match end {
+        Some(End { ending: Ending::ScopeExited, .. }) => {
+            "this memory is gone: the scope that it was allocated in has ended"
+        }
+        _ => "this memory is gone: its buffer was freed",
+    };
+    call.raise(with_history(call, RuntimeError::new(codes::USE_AFTER_FREE, message), end));
+    false
+}
+
+/// Adds where the buffer was allocated and where it ended.
+fn with_history(call: Call, error: RuntimeError, end: Option<End>) -> RuntimeError {
+    let Some(end) = end else { return error };
+    let ended = match end.ending {
+        Ending::Freed => "freed",
+        Ending::ScopeExited => "gone with its scope",
+    };
+    error.with_help(format!(
+        "the buffer of {} was allocated{}, and {ended}{}",
+        Bytes(end.len),
+        place(call, end.allocated_at),
+        place(call, end.ended_at)
+    ))
+}
+
+/// ` at file:line`, or nothing when that is not known.
+fn place(call: Call, site: u64) -> String {
+    match call.code().frames(site as usize).first() {
+        Some(frame) if frame.line > 0 => format!(" at {}:{}", frame.file, frame.line),
+        _ => String::new(),
+    }
+}
+
+/// (descriptor, generation, offset in bytes, length in elements or −1, element size) → the four words of a view.
+unsafe extern "C" fn scope_view(
+    context: *mut Context,
+    descriptor: u64,
+    generation: u64,
+    offset: i64,
+    len: i64,
+    size: i64,
+) {
+    // SAFETY: see the module `natives`; as for `scope_free`.
+    let call = unsafe { Call::new(context) };
+    if !check_alive(call, descriptor, generation) {
+        return;
+    }
+    // SAFETY: as above.
+    let buffer = unsafe { &*(descriptor as *const Descriptor) };
+    let bytes = buffer.len() as i64;
+    let bounds = |message: String| {
+        call.raise(RuntimeError::new(codes::SCOPE_BOUNDS, message));
+    };
+    if offset < 0 || offset > bytes {
+        return bounds(format!(
+            "a view cannot begin at byte {offset} of a buffer of {bytes} bytes"
+        ));
+    }
+    let alignment = size & size.wrapping_neg();
+    if offset % alignment.min(8) != 0 {
+        let least = alignment.min(8);
+        return bounds(format!(
+            "a view of {size}-byte elements must begin at a multiple of {least} bytes, not at {offset}"
+        ));
+    }
+    let room = (bytes - offset) / size;
+    let len = match len {
+        -1 => room,
+        len if (0..=room).contains(&len) => len,
+        len => {
+            return bounds(format!(
+                "a view of {len} elements does not fit: there is room for {room} from byte {offset} on"
+            ));
+        }
+    };
+    call.results([descriptor, generation, buffer.base() + offset as u64, len as u64]);
+}
+
+/// The bytes of a live view with elements of `size` bytes; `None` when an error was raised.
+///
+/// # Safety
+/// The words are those of a view that compiled code holds; nothing frees it while the slice is used.
+pub(super) unsafe fn view_bytes<'a>(call: Call, view: [u64; 4], size: usize) -> Option<&'a [u8]> {
+    if !check_alive(call, view[0], view[1]) {
+        return None;
+    }
+    // SAFETY: a live view lies inside its buffer.
+    Some(unsafe { std::slice::from_raw_parts(view[2] as *const u8, view[3] as usize * size) })
+}
+
+/// `view_copy[T](v: View[T], to: array[T])`: all elements; the array is as long.
+unsafe extern "C" fn view_copy(
+    context: *mut Context,
+    descriptor: u64,
+    generation: u64,
+    base: u64,
+    len: u64,
+    to: u64,
+) {
+    // SAFETY: see the module `natives`; elements of views are plain, and the library makes the array as
+    // long as the view.
+    unsafe {
+        let call = Call::new(context);
+        let size = call.arrays().elements(crate::value::object(to)).size;
+        if let Some(from) = view_bytes(call, [descriptor, generation, base, len], size) {
+            let data = crate::value::object(to).at::<u8>(medi_heap::layout::ARRAY_DATA);
+            data.copy_from_nonoverlapping(from.as_ptr(), from.len());
+        }
+    }
+}
