@@ -262,8 +262,9 @@ impl<'a> Parser<'a> {
         }
         self.height = 0;
         let span = chain.span;
+        let place = self.previous();
         self.teach(
-            Diagnostic::error("E0901", "this expression is too long", span, "")
+            Diagnostic::error("E0901", "this expression is too long", place, "")
                 .why(format!(
                     "at most {MAX_DEPTH} operators or calls in a row keep the compiler's memory bounded"
                 ))
@@ -346,6 +347,11 @@ impl<'a> Parser<'a> {
         found
     }
 
+    /// A word of the language, on this line.
+    fn at_keyword(&self) -> bool {
+        TokenKind::keyword(self.text_of(self.token())).is_some() && self.on_line()
+    }
+
     /// Takes a name that is declared here.
     fn expect_name(&mut self, what: &str) -> Option<Ident> {
         let token = self.token();
@@ -354,7 +360,7 @@ impl<'a> Parser<'a> {
             return Some(self.ident_of(token));
         }
         let word = self.text_of(token);
-        if TokenKind::keyword(word).is_some() && self.on_line() {
+        if self.at_keyword() {
             let span = self.here();
             self.blame(
                 Diagnostic::error(

@@ -161,17 +161,15 @@ fn edited_line(sources: &SourceMap, diagnostic: &Diagnostic) -> Option<String> {
     }
     edited.push_str(&line[taken..]);
     let edited = edited.trim();
-    // `}` is a part of the next line's statement, and a backtick would end the quotation.
+    // A backtick would end the quotation.
     if edited.is_empty() || edited.contains('`') || edited.chars().count() > LONGEST_EDITED_LINE {
         return None;
     }
-    let replacement = first.replacement.trim();
+    // What stands in backticks is quoted; every second piece does.
     let quotes = |text: &str| {
-        let whole = text.contains(&format!("`{edited}`"));
-        let part = edits.len() == 1
-            && !replacement.is_empty()
-            && text.contains(&format!("`{replacement}`"));
-        whole || part
+        let quoted = text.split('`').skip(1).step_by(2);
+        let mut quoted = quoted.filter(|quoted| !quoted.trim().is_empty());
+        quoted.any(|quoted| edited.contains(quoted) && !line.contains(quoted))
     };
     let told = diagnostic.help.iter().any(|help| quotes(help))
         || diagnostic.labels.iter().any(|label| quotes(&label.message));

@@ -8,7 +8,7 @@ pub(super) static CODES: &[Code] = &[
         title: "generic code needs types without end",
         explanation: "\
 A generic function or type is compiled once for each type it is used with. Here every use needs \
-another, larger type, so the compiler would never be done. It stops when types nest 40 deep.
+another, larger type, so the compiler would never be done. It stops when types nest 128 deep.
 
 Wrong, since `grow[int]` needs `grow[list[int]]`, which needs `grow[list[list[int]]]`:
 

@@ -31,7 +31,7 @@ impl Parser<'_> {
             TokenKind::Ident => return self.word(),
             TokenKind::LParen => return self.group(),
             TokenKind::LBracket => self.list(),
-            TokenKind::LBrace => return self.block_value(),
+            TokenKind::LBrace if self.context.records => return self.block_value(),
             TokenKind::If => return self.if_expr(),
             TokenKind::Match => self.match_expr(),
             TokenKind::Return | TokenKind::Break | TokenKind::Continue => {
@@ -83,6 +83,9 @@ impl Parser<'_> {
             }
             _ => {}
         }
+        if let Some(closure) = self.foreign_closure() {
+            return closure;
+        }
         if let Some(value) = self.foreign_value() {
             return value;
         }
@@ -96,6 +99,58 @@ impl Parser<'_> {
         let body = self.body(context);
         let kind = ExprKind::Closure { params, body: Box::new(body) };
         Expr { kind, span: self.since(start) }
+    }
+
+    /// `function(x) { … }` of JavaScript and R, `lambda x: …` of Python.
+    fn foreign_closure(&mut self) -> Option<Expr> {
+        let word = self.text_of(self.token());
+        let start = self.here();
+        let function = matches!(word, "function" | "fn" | "fun" | "lambda")
+            && self.ahead_on_line(1) == Some(TokenKind::LParen)
+            && self
+                .partner(self.at + 1)
+                .is_some_and(|partner| self.lexed.tokens[partner + 1].kind == TokenKind::LBrace);
+        let lambda = word == "lambda"
+            && matches!(self.ahead_on_line(1), Some(TokenKind::Ident | TokenKind::Colon));
+        if !(function || lambda) {
+            return None;
+        }
+        self.bump();
+        if function {
+            self.skip_group();
+        } else {
+            while matches!(self.kind(), TokenKind::Ident | TokenKind::Comma) {
+                self.bump();
+            }
+            self.eat(TokenKind::Colon);
+        }
+        drop(self.body(Context { records: true, arrows: true, ..self.context }));
+        self.teach_closure(start);
+        Some(self.error_expr(self.since(start)))
+    }
+
+    fn teach_closure(&mut self, span: Span) {
+        self.teach(
+            Diagnostic::error("E0126", "a function value is written with `=>`", span, "")
+                .help("`x => x + 1`, `(a, b) => a + b`, `() => 1`, or with a block `x => { … }`"),
+        );
+    }
+
+    /// `|x| x + 1` of Rust, at the first `|`.
+    fn bar_closure(&mut self) -> Expr {
+        let start = self.here();
+        if self.bump().kind == TokenKind::Pipe {
+            while matches!(self.kind(), TokenKind::Ident | TokenKind::Comma) {
+                self.bump();
+            }
+            if self.eat(TokenKind::Colon) {
+                drop(self.type_expr());
+            }
+            self.eat(TokenKind::Pipe);
+        }
+        drop(self.body(Context { records: true, arrows: true, ..self.context }));
+        self.teach_closure(start);
+        self.error_expr(self.since(start))
     }
 
     /// `x -> x + 1`, as Java writes it.
@@ -325,7 +380,12 @@ impl Parser<'_> {
             _ => None,
         };
         if !self.eat(TokenKind::InsertEnd) {
-            self.unexpected("E0007", "`}` after the expression to insert");
+            let close = self.partner(open).unwrap_or(self.at);
+            let written = self.lexed.tokens[close].start < self.lexed.tokens[close].end;
+            // A text that never ends was reported already.
+            if written || !self.lexed.truncated {
+                self.unexpected("E0007", "`}` after the expression to insert");
+            }
             if let Some(close) = self.partner(open) {
                 self.at = self.at.max(close + 1);
             }
@@ -508,8 +568,16 @@ impl Parser<'_> {
                     Diagnostic::error("E0102", "a loop has no value", start, "")
                         .help("collect into a `var` list, or use `xs.map(x => …)`"),
                 );
-                self.bump();
+                while self.on_line() && !self.kind().closes() && !self.at(TokenKind::End) {
+                    self.skip_group();
+                }
                 return error(self);
+            }
+            TokenKind::Pipe | TokenKind::Or
+                if self.at(TokenKind::Or) && self.begins_operand(1)
+                    || self.ahead_on_line(1) == Some(TokenKind::Ident) =>
+            {
+                return self.bar_closure();
             }
             TokenKind::Let | TokenKind::Var if self.on_line() => {
                 self.blame(
@@ -547,8 +615,6 @@ impl Parser<'_> {
                 self.bump();
                 return error(self);
             }
-            TokenKind::Eq
-                if self.lexed.tokens[self.at.saturating_sub(1)].kind == TokenKind::EqEq => {}
             TokenKind::DotDot | TokenKind::DotDotEq => {
                 self.blame(
                     Diagnostic::error("E0131", "a range has a beginning and an end", start, "")
@@ -560,7 +626,6 @@ impl Parser<'_> {
                 }
                 return error(self);
             }
-            TokenKind::Semicolon | TokenKind::Comma => {}
             _ => {}
         }
         self.unexpected("E0102", "a value");

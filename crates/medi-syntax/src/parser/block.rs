@@ -116,6 +116,11 @@ impl Parser<'_> {
             });
         } else if self.kind().closes() {
             self.stray_closer();
+        } else if self.at(TokenKind::LBrace) {
+            self.blame(
+                Diagnostic::error("E0105", "a block cannot follow this", place, "")
+                    .help("a function value is passed in parentheses: `xs.map(x => x + 1)`"),
+            );
         } else {
             let found = self.found();
             let diagnostic = Diagnostic::error(

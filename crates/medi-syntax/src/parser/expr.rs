@@ -118,6 +118,9 @@ impl Parser<'_> {
             if operator.level() < min || self.at_increment() {
                 break;
             }
+            if !self.on_line() && self.at_prefix_increment() {
+                break;
+            }
             if !self.on_line() && self.context.newlines && !self.continues_line(operator) {
                 break;
             }
@@ -155,7 +158,11 @@ impl Parser<'_> {
         let Operator::Binary(op) = operator else {
             return matches!(operator, Operator::Coalesce);
         };
-        if op == BinaryOp::Sub {
+        // `-` may be a value, and `> 5 =>` a mistaken pattern.
+        let arm = (1..64)
+            .map_while(|ahead| self.ahead_on_line(ahead))
+            .any(|kind| kind == TokenKind::FatArrow);
+        if op == BinaryOp::Sub || arm {
             return false;
         }
         let span = self.here();

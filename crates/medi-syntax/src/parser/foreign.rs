@@ -385,7 +385,14 @@ impl<'a> Parser<'a> {
 
     /// The keyword that a word was probably meant to be.
     pub(super) fn misspelt_keyword(&self, word: &str) -> Option<&'static str> {
-        suggest::closest(word, KEYWORDS.iter().copied())
+        let letters = |word: &str| {
+            let mut letters: Vec<char> = word.chars().collect();
+            letters.sort_unstable();
+            letters
+        };
+        // Of a short word, a letter is too much of it: only `fro` is `for`.
+        let near = |keyword: &&str| word.len() > 3 || letters(word) == letters(keyword);
+        suggest::closest(word, KEYWORDS.iter().copied()).filter(near)
     }
 
     /// The declaration keyword that the word here was probably meant to be.

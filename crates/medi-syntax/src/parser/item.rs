@@ -619,7 +619,11 @@ impl Parser<'_> {
                 .help(format!("after it, write `func {owner}.{method}(self) {{ … }}`")),
         );
         let indent = std::mem::replace(&mut self.item_indent, usize::MAX);
+        let errors = self.diagnostics.len();
         drop(self.item());
+        // Its `self` is right once it names its type.
+        let within = self.diagnostics.split_off(errors);
+        self.diagnostics.extend(within.into_iter().filter(|error| error.code != "E0120"));
         self.item_indent = indent;
         self.eat(TokenKind::Comma);
     }

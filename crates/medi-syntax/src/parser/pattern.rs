@@ -93,6 +93,12 @@ impl Parser<'_> {
                 drop(self.one_pattern_again());
                 PatternKind::Wildcard
             }
+            kind if kind != TokenKind::In && self.at_keyword() => {
+                match self.expect_name("a name") {
+                    Some(name) => PatternKind::Name(name),
+                    None => PatternKind::Wildcard,
+                }
+            }
             _ => {
                 self.unexpected("E0123", "a pattern");
                 PatternKind::Wildcard

@@ -372,14 +372,19 @@ impl Parser<'_> {
         });
     }
 
-    /// `++x`.
-    fn prefix_increment(&mut self) -> Option<StmtKind> {
+    /// `++x`, or `--x` with nothing to negate before it.
+    pub(super) fn at_prefix_increment(&self) -> bool {
         let (first, second) = (self.token(), self.ahead(1));
         let sign = matches!(first.kind, TokenKind::Plus | TokenKind::Minus);
         let name = self.ahead(2).kind == TokenKind::Ident;
-        if !(sign && second.kind == first.kind && self.touches(first, second) && name) {
+        sign && second.kind == first.kind && self.touches(first, second) && name
+    }
+
+    fn prefix_increment(&mut self) -> Option<StmtKind> {
+        if !self.at_prefix_increment() {
             return None;
         }
+        let first = self.token();
         self.bump();
         self.bump();
         let span = self.span_of(first).to(self.previous());
