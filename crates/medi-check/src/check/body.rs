@@ -142,6 +142,10 @@ pub(super) fn check_func<'a>(checker: &mut Checker<'a>, func: FuncId) {
         _ => Want::Must(result, Reason::Result),
     };
     let mut tree = body.block(block, want);
+    // A body that always leaves needs no conversion to the result type.
+    if let hir::ExprKind::Convert { conversion: hir::Conversion::FromNever, value } = tree.kind {
+        tree = *value;
+    }
     body.finish(&mut tree);
     body.warn_about_locals();
     let locals = body.locals.into_iter().map(|local| local.hir).collect();
@@ -311,7 +315,8 @@ impl<'a> Body<'_, 'a> {
     }
 
     fn warn_about_locals(&mut self) {
-        if self.library {
+        // What is unused may be so because of an error.
+        if self.library || self.has_errors() {
             return;
         }
         let mut warnings = vec![];
@@ -360,6 +365,7 @@ impl<'a> Body<'_, 'a> {
             }
             let last = index + 1 == block.stmts.len();
             if last
+                && !diverges
                 && !matches!(want, Want::Nothing)
                 && let Some(expr) = self.trailing_value(stmt, want)
             {

@@ -165,7 +165,7 @@ impl Body<'_, '_> {
                 self.error_expr(span)
             }
             Callee::Unknown => {
-                self.unknown_name(name);
+                self.unknown_name(name, true);
                 self.check_args_anyway(args);
                 self.error_expr(span)
             }
@@ -363,7 +363,7 @@ impl Body<'_, '_> {
                 return failed(self);
             }
             Ty::Optional(_) => {
-                self.through_optional(&receiver, name);
+                self.through_optional(&receiver, &format!("{word}(…)"));
                 return failed(self);
             }
             other => Receiver::of(other),
@@ -553,11 +553,8 @@ impl Body<'_, '_> {
         let mut after_named = false;
         for (index, arg) in args.iter().enumerate() {
             let place = match &arg.name {
+                // The parser reported it.
                 None if after_named => {
-                    let message = "an argument without a name stands after one with a name";
-                    let diagnostic = Diagnostic::error("E0502", message, arg.value.span, "")
-                        .help("put the arguments without names first");
-                    self.report(diagnostic);
                     wrong = true;
                     continue;
                 }

@@ -228,8 +228,10 @@ impl Body<'_, '_> {
                 let text = format!("`{}` of `{}` is `{declared}`", param.name, info.name);
                 if info.library { diagnostic.why(text) } else { diagnostic.label(param.span, text) }
             }
-            Reason::ValueArgument => diagnostic.why("the function value is declared so"),
-            Reason::Builtin(name) => diagnostic.why(format!("`{name}` takes it")),
+            Reason::ValueArgument => diagnostic.why(format!("the function value takes `{wanted}`")),
+            Reason::Builtin(name) => {
+                diagnostic.why(format!("`{name}` takes {} `{wanted}`", article(&wanted)))
+            }
             Reason::Result => match self.frame().result_span {
                 Some(span) => diagnostic.label(span, format!("the function returns `{wanted}`")),
                 None => diagnostic,
@@ -246,18 +248,18 @@ impl Body<'_, '_> {
             Reason::Field(record, index) => {
                 let record = self.c.record(record);
                 let field = &record.fields[index as usize];
-                diagnostic.why(format!("the field `{}` of `{}` is so", field.name, record.name))
+                diagnostic.why(format!("`{}` of `{}` is `{wanted}`", field.name, record.name))
             }
             Reason::VariantField(enumeration, variant, index) => {
                 let variant = &self.c.enumeration(enumeration).variants[variant as usize];
                 let field = &variant.fields[index as usize];
-                diagnostic.why(format!("`{}` of `{}` is so", field.name, variant.name))
+                diagnostic.why(format!("`{}` of `{}` is `{wanted}`", field.name, variant.name))
             }
             Reason::Element(first) => {
                 diagnostic.label(first, format!("the first one is `{wanted}`"))
             }
             Reason::Index => diagnostic.why("elements are counted with ints, from 0"),
-            Reason::Key => diagnostic.why("the keys of the map are so"),
+            Reason::Key => diagnostic.why(format!("the keys of this map are `{wanted}`")),
             Reason::Operand(other) => diagnostic.label(other, format!("this is `{wanted}`")),
             Reason::Default => diagnostic.why("the default stands in for that value"),
             Reason::Branch => diagnostic.why("all branches have one type"),
@@ -289,6 +291,9 @@ impl Body<'_, '_> {
             (Ty::Bool, Ty::Int) => vec![format!("`int({text})` is 1 for true and 0 for false")],
             (Ty::Func { params, .. }, _) if params.is_empty() => {
                 vec![format!("call it: `{text}()`")]
+            }
+            (Ty::Func { .. }, other) if !matches!(other, Ty::Func { .. }) => {
+                vec![format!("call it: `{text}(…)`")]
             }
             (Ty::Record(id, args), other)
                 if *id == self.c.lang().list && self.c.types.get(args[0]) == other =>

@@ -207,6 +207,11 @@ impl Body<'_, '_> {
             self.unwrapped(subject)
         };
         if arms.is_empty() {
+            // Arms that could not be read were reported then.
+            let text = self.c.sources.text(span).trim_end_matches('}');
+            if !text.trim_end().ends_with('{') {
+                return self.error_expr(span);
+            }
             let shown = self.show(subject.ty);
             let message = "this `match` has no arms";
             let diagnostic =
@@ -218,9 +223,12 @@ impl Body<'_, '_> {
         }
         let mut branches: Vec<Branch> = vec![];
         let mut heads = vec![];
+        let mut sound = true;
         for arm in arms {
             let mark = self.mark();
+            let errors = self.c.diagnostics.len();
             let pattern = self.pattern(&arm.pattern, subject.ty, LocalKind::Pattern);
+            sound &= errors == self.c.diagnostics.len();
             let guard = arm.guard.as_ref().map(|guard| self.condition(guard));
             let arm_want = match (want, branches.iter().find(|b| !self.is_never(b.body.ty))) {
                 (Want::Any | Want::Like(_), Some(first)) => Want::Like(first.body.ty),
@@ -235,7 +243,9 @@ impl Body<'_, '_> {
             branches.push(Branch { body, literal: literal::is_number(&arm.body) });
             heads.push((pattern, guard));
         }
-        self.check_exhaustive(&subject, &heads, span);
+        if sound {
+            self.check_exhaustive(&subject, &heads, span);
+        }
         let (bodies, ty) = self.merge(branches, want);
         let arms = heads
             .into_iter()

@@ -8,6 +8,7 @@ use medi_syntax::diagnostic::Diagnostic;
 use medi_syntax::source::Span;
 
 use super::body::Body;
+use super::show::article;
 use crate::hir::{self, PatternKind};
 use crate::types::{Ty, TyId};
 
@@ -93,7 +94,7 @@ impl Body<'_, '_> {
         let more = if missing.len() > 3 { ", …" } else { "" };
         let message = format!("not every case is matched: {}{more}", listed.join(", "));
         let shown = self.show(subject.ty);
-        let label = format!("a `{shown}`");
+        let label = format!("{} `{shown}`", article(&shown));
         let mut diagnostic = Diagnostic::error("E0401", message, subject.span, label);
         if arms.iter().any(|(_, guard)| guard.is_some()) {
             diagnostic = diagnostic.why("an arm with an `if` may not match, so it covers nothing");
@@ -147,7 +148,7 @@ impl Body<'_, '_> {
             Pat::Any => match self.all_heads(ty, &rows) {
                 Some(heads) => heads,
                 None => {
-                    // Strings and floats: some value is always left that no row names.
+                    // Of a string or float some value is always left that no row names.
                     let tails: Vec<Row> = rows
                         .iter()
                         .filter(|row| matches!(row[0], Pat::Any))
@@ -179,9 +180,12 @@ impl Body<'_, '_> {
         Ok(None)
     }
 
-    /// Every head that a value of the type can have; `None` if they cannot be listed. A type without
-    /// structure has none that a pattern could tell apart.
+    /// Every head that a value of the type can have; `None` if they cannot be listed, or if no row
+    /// tells them apart, so that values of a recursive type are followed only as deep as patterns go.
     fn all_heads(&self, ty: TyId, rows: &[Row]) -> Option<Vec<Head>> {
+        if rows.iter().all(|row| matches!(row[0], Pat::Any)) {
+            return None;
+        }
         Some(match self.ty(ty) {
             Ty::Enum(id, _) => {
                 (0..self.c.enumeration(*id).variants.len() as u32).map(Head::Variant).collect()
@@ -190,15 +194,8 @@ impl Body<'_, '_> {
             Ty::Optional(_) => vec![Head::Nil, Head::Some],
             Ty::Result(_) => vec![Head::Ok, Head::Err],
             Ty::Tuple(_) => vec![Head::Tuple],
-            Ty::Int | Ty::Byte => {
-                let named = rows.iter().any(|row| !matches!(row[0], Pat::Any));
-                if !named {
-                    return None;
-                }
-                let (low, high) =
-                    if *self.ty(ty) == Ty::Byte { (0, 255) } else { (i64::MIN, i64::MAX) };
-                intervals(rows, low, high)
-            }
+            Ty::Byte => intervals(rows, 0, 255),
+            Ty::Int => intervals(rows, i64::MIN, i64::MAX),
             _ => return None,
         })
     }

@@ -23,7 +23,7 @@ impl Body<'_, '_> {
             if !self.too_deep_reported {
                 self.too_deep_reported = true;
                 let message = "this expression nests too deep";
-                let diagnostic = Diagnostic::error("E0323", message, expr.span, "")
+                let diagnostic = Diagnostic::error("E0901", message, expr.span, "")
                     .why(format!("the compiler follows at most {MAX_DEPTH} levels"))
                     .help("give a part of it a name with `let`");
                 self.report(diagnostic);
@@ -335,7 +335,7 @@ impl Body<'_, '_> {
                 None => self.error_expr(span),
             },
             None => {
-                self.unknown_name(name);
+                self.unknown_name(name, false);
                 self.error_expr(span)
             }
         }
@@ -351,9 +351,10 @@ impl Body<'_, '_> {
         self.c.const_expr(value, span)
     }
 
-    pub(super) fn unknown_name(&mut self, name: &ast::Ident) {
+    /// Reports a name that nothing declares; `called`: with arguments after it.
+    pub(super) fn unknown_name(&mut self, name: &ast::Ident, called: bool) {
         let word = name.name.as_str();
-        if let Some(diagnostic) = reserved::func_name(name) {
+        if let Some(diagnostic) = reserved::type_name(name) {
             self.report(diagnostic);
             return;
         }
@@ -386,12 +387,13 @@ impl Body<'_, '_> {
             if let Some(close) = suggest::closest(word, all) {
                 diagnostic =
                     diagnostic.help(format!("did you mean `{close}`?")).edit(name.span, close);
-            } else if let Some(teach) = reserved::foreign_func(word) {
+            } else if let Some(teach) = reserved::foreign_func(word).filter(|_| called) {
                 diagnostic = diagnostic.help(format!("in Medi, {teach}"));
+            } else if called {
+                diagnostic = diagnostic.help(format!("declare it: `func {word}(…) {{ … }}`"));
             } else {
-                diagnostic = diagnostic.help(format!(
-                    "declare it first: `let {word} = …`, a parameter, or `func {word}(…)`"
-                ));
+                diagnostic =
+                    diagnostic.help(format!("declare it first: `let {word} = …`, or a parameter"));
             }
         }
         self.report(diagnostic);
@@ -408,11 +410,15 @@ impl Body<'_, '_> {
             let args = self.resolve_types(args);
             return self.instantiate_value(func, &args, expr.span);
         }
-        let diagnostic =
-            Diagnostic::error("E0208", "types in brackets need a call after them", expr.span, "")
-                .help("an empty one is `list[int]()` or `map[string, int]()`");
-        self.report(diagnostic);
+        self.types_without_call(expr.span);
         self.error_expr(expr.span)
+    }
+
+    pub(super) fn types_without_call(&mut self, span: Span) {
+        let message = "types in brackets need a call after them";
+        let diagnostic = Diagnostic::error("E0208", message, span, "")
+            .help("an empty list is `list[int]()`, an empty map `map[string, int]()`");
+        self.report(diagnostic);
     }
 
     pub(super) fn resolve_type(&mut self, written: &ast::TypeExpr) -> TyId {

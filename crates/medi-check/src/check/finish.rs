@@ -24,7 +24,7 @@ impl Body<'_, '_> {
         }
         if self.infer.too_deep {
             let message = "a type in this function nests too deep";
-            let diagnostic = Diagnostic::error("E0324", message, tree.span, "")
+            let diagnostic = Diagnostic::error("E0323", message, tree.span, "")
                 .why(format!("types nest at most {} levels", super::infer::MAX_DEPTH))
                 .help("put a record in between: it hides what it holds");
             self.report(diagnostic);
@@ -115,7 +115,7 @@ impl Body<'_, '_> {
     }
 
     /// Whether an error was reported in this body.
-    fn has_errors(&self) -> bool {
+    pub(super) fn has_errors(&self) -> bool {
         let error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
         self.c.diagnostics[self.diagnostics_before..].iter().any(error)
     }

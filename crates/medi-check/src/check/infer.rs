@@ -28,6 +28,13 @@ pub(super) enum Unknown {
     Irrelevant,
 }
 
+/// A state of [`Infer`].
+#[derive(Clone, Copy)]
+pub(super) struct Snapshot {
+    bound: usize,
+    made: usize,
+}
+
 #[derive(Default)]
 pub(super) struct Infer {
     bindings: Vec<Option<TyId>>,
@@ -57,14 +64,17 @@ impl Infer {
     }
 
     /// A point to come back to with [`Infer::rollback`].
-    pub(super) fn snapshot(&self) -> usize {
-        self.trail.len()
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot { bound: self.trail.len(), made: self.bindings.len() }
     }
 
-    pub(super) fn rollback(&mut self, snapshot: usize) {
-        for index in self.trail.drain(snapshot..) {
+    /// Forgets what was found out since, and the variables made since, which must not be in use.
+    pub(super) fn rollback(&mut self, snapshot: Snapshot) {
+        for index in self.trail.drain(snapshot.bound..) {
             self.bindings[index as usize] = None;
         }
+        self.bindings.truncate(snapshot.made);
+        self.origins.truncate(snapshot.made);
     }
 
     /// Makes the two types the same, if they can be. A failure may leave parts of them bound.

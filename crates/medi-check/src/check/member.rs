@@ -171,7 +171,7 @@ impl Body<'_, '_> {
                 }
             },
             Ty::Optional(_) => {
-                self.through_optional(&receiver, name);
+                self.through_optional(&receiver, &name.name);
                 self.error_expr(span)
             }
             Ty::Result(_) => {
@@ -187,7 +187,7 @@ impl Body<'_, '_> {
     }
 
     /// Reports a field or method of a value that may be nil.
-    pub(super) fn through_optional(&mut self, receiver: &hir::Expr, name: &ast::Ident) {
+    pub(super) fn through_optional(&mut self, receiver: &hir::Expr, member: &str) {
         let text = self.short_text(receiver.span);
         let shown = self.show(receiver.ty);
         let message = format!("`{text}` may be nil here");
@@ -195,9 +195,9 @@ impl Body<'_, '_> {
         let simple = text.chars().all(|c| c.is_alphanumeric() || c == '_');
         let bound = if simple { text.as_str() } else { "x" };
         let diagnostic = Diagnostic::error("E0601", message, receiver.span, label)
-            .help(format!("go on only if it is there: `{text}?.{}`", name.name))
-            .help(format!("or `if let {bound} = {text} {{ {bound}.{} }}`", name.name))
-            .help(format!("or stop the program when it is nil: `{text}!.{}`", name.name));
+            .help(format!("go on only if it is there: `{text}?.{member}`"))
+            .help(format!("or `if let {bound} = {text} {{ {bound}.{member} }}`"))
+            .help(format!("or stop the program when it is nil: `{text}!.{member}`"));
         self.report(diagnostic);
     }
 
@@ -267,15 +267,41 @@ impl Body<'_, '_> {
             diagnostic = diagnostic
                 .why("a type parameter stands for any type, and not every type has this method")
                 .help("take a function that does it as a parameter: `key: func(T) -> float`");
-        } else {
-            let owner = match self.ty(ty) {
-                Ty::Record(id, _) => self.c.record(*id).name.clone(),
-                _ => shown,
-            };
+        } else if let Some(owner) = self.own_type(ty) {
             diagnostic =
                 diagnostic.help(format!("declare it: `func {owner}.{word}(self) {{ … }}`"));
+        } else if let Some(receiver) = receiver {
+            let mut names: Vec<&str> = self.c.methods.names(receiver).collect();
+            names.sort_unstable();
+            names.dedup();
+            let listed = names.iter().take(12).copied().collect::<Vec<_>>().join(", ");
+            let more = if names.len() > 12 { ", …" } else { "" };
+            diagnostic = diagnostic.help(format!("its methods are {listed}{more}"));
+        } else {
+            diagnostic = diagnostic.help("only named types have methods");
         }
         self.report(diagnostic);
+    }
+
+    /// The name of a type that the user declared, as a method's receiver is written.
+    fn own_type(&self, ty: TyId) -> Option<String> {
+        let (name, params) = match self.ty(ty) {
+            Ty::Record(id, _) => {
+                let record = self.c.record(*id);
+                (&record.name, &record.type_params)
+            }
+            Ty::Enum(id, _) => {
+                let enumeration = self.c.enumeration(*id);
+                (&enumeration.name, &enumeration.type_params)
+            }
+            _ => return None,
+        };
+        self.c.user.types.get(name.as_str())?;
+        Some(if params.is_empty() {
+            name.clone()
+        } else {
+            format!("{name}[{}]", params.join(", "))
+        })
     }
 
     fn index(&mut self, base: &ast::Expr, index: &ast::Expr, span: Span) -> hir::Expr {
@@ -288,6 +314,13 @@ impl Body<'_, '_> {
             // `f[int]` as a value.
             let args = [self.resolve_type(&written)];
             return self.instantiate_value(func, &args, span);
+        }
+        if let Some(name) = literal::name_of(base)
+            && self.find_local(&name.name).is_none()
+            && matches!(self.callee_by_name(name), Callee::Type)
+        {
+            self.types_without_call(span);
+            return self.error_expr(span);
         }
         let receiver = self.base(base);
         let receiver = self.unwrapped(receiver);

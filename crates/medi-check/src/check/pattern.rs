@@ -9,7 +9,6 @@ use medi_syntax::source::Span;
 use medi_syntax::suggest;
 
 use super::body::{Body, LocalKind, Want};
-use super::coerce::Reason;
 use super::konst::Value;
 use super::literal;
 use super::names::{Meaning, TypeName};
@@ -81,13 +80,8 @@ impl Body<'_, '_> {
                     make(PatternKind::Wildcard)
                 }
             },
+            // The parser reported it.
             _ => {
-                let text = self.short_text(span);
-                let message = "this pattern might not match";
-                let diagnostic = Diagnostic::error("E0405", message, span, "")
-                    .why("only names, `_` and tuples of them always match")
-                    .help(format!("write `if let {text} = … {{ … }}`, or a `match`"));
-                self.report(diagnostic);
                 self.pattern_at(pattern, Types::ERROR, kind, bound);
                 make(PatternKind::Wildcard)
             }
@@ -152,15 +146,20 @@ impl Body<'_, '_> {
             P::Wildcard => return make(PatternKind::Wildcard),
             P::Or(parts) => {
                 let before = bound.len();
-                let parts =
-                    parts.iter().map(|part| self.pattern_at(part, ty, kind, bound)).collect();
-                if let Some((name, place)) = bound.get(before) {
+                let mut first: Option<(String, Span)> = None;
+                let mut checked = vec![];
+                for part in parts {
+                    checked.push(self.pattern_at(part, ty, kind, bound));
+                    first = first.or_else(|| bound.get(before).cloned());
+                    bound.truncate(before);
+                }
+                if let Some((name, place)) = first {
                     let message = format!("alternatives cannot bind `{name}`");
-                    let diagnostic = Diagnostic::error("E0406", message, *place, "")
+                    let diagnostic = Diagnostic::error("E0406", message, place, "")
                         .help("use `_`, or write an arm for each alternative");
                     self.report(diagnostic);
                 }
-                return make(PatternKind::Or(parts));
+                return make(PatternKind::Or(checked));
             }
             _ => {}
         }
@@ -274,19 +273,20 @@ impl Body<'_, '_> {
         if self.is_error(ty) {
             return make(PatternKind::Wildcard);
         }
-        let value = self.expr(written, Want::Must(ty, Reason::Branch));
+        let value = self.expr(written, Want::Like(ty));
+        let value = match self.convert(value, ty) {
+            Ok(value) => value,
+            Err(value) => {
+                let shown = self.show(value.ty);
+                self.wrong_pattern(span, &format!("{} `{shown}`", article(&shown)), ty);
+                return make(PatternKind::Wildcard);
+            }
+        };
         let kind = match value.kind {
             hir::ExprKind::Int(value) => PatternKind::Int(value),
             hir::ExprKind::Float(value) => PatternKind::Float(value),
             hir::ExprKind::Bool(value) => PatternKind::Bool(value),
             hir::ExprKind::Str(value) => PatternKind::Str(value),
-            hir::ExprKind::Interpolate(_) => {
-                let message = "a pattern is a fixed text";
-                let diagnostic = Diagnostic::error("E0403", message, span, "")
-                    .help("bind a name and compare in a guard: `text if text == … => …`");
-                self.report(diagnostic);
-                PatternKind::Wildcard
-            }
             _ => PatternKind::Wildcard,
         };
         make(kind)

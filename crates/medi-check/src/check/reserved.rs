@@ -26,33 +26,22 @@ pub(super) fn own(span: Span) -> Diagnostic {
     )
 }
 
-/// The error for a type that a later version brings.
+/// The error for a type, or a function of its name, that a later version brings.
 pub(super) fn type_name(name: &ast::Ident) -> Option<Diagnostic> {
-    let instead = match name.name.as_str() {
-        "Shared" => "use a record: records are references to collected objects and may be shared",
-        "Weak" => "use an optional reference: the collector frees cycles too",
-        "Owned" => "use `allocate(…)` in a `scope`, or a `list`",
-        "Pin" => "use the value itself: nothing moves it while a function holds it",
-        "Atomic" => "use a `var`: a program has one thread in this version",
+    let (code, instead) = match name.name.as_str() {
+        "Shared" => {
+            ("E0704", "use a record: records are references to collected objects and may be shared")
+        }
+        "Weak" => ("E0705", "use an optional reference: the collector frees cycles too"),
+        "Owned" => ("E0706", "use `allocate(…)` in a `scope`, or a `list`"),
+        "Pin" | "pin" => {
+            ("E0707", "use the value itself: nothing moves it while a function holds it")
+        }
+        "Atomic" => ("E0708", "use a `var`: a program has one thread in this version"),
+        "fence" => ("E0709", "leave it out: a program has one thread in this version"),
         _ => return None,
     };
-    let code = if name.name == "Atomic" { "E0705" } else { "E0704" };
     Some(not_yet(code, &format!("`{}`", name.name), name.span, instead))
-}
-
-/// The error for a function that a later version brings.
-pub(super) fn func_name(name: &ast::Ident) -> Option<Diagnostic> {
-    match name.name.as_str() {
-        "fence" => {
-            let instead = "leave it out: a program has one thread in this version";
-            Some(not_yet("E0705", "`fence`", name.span, instead))
-        }
-        "pin" => {
-            let instead = "use the value itself: nothing moves it while a function holds it";
-            Some(not_yet("E0704", "`pin`", name.span, instead))
-        }
-        _ => type_name(name),
-    }
 }
 
 /// How Medi writes a type that another language calls `name`.

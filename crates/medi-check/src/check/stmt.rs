@@ -332,7 +332,9 @@ impl Body<'_, '_> {
             .label(value.span, format!("{} `{b}`", article(&b)));
         let (name, text) = (self.short_text(place.span), self.short_text(value.span));
         diagnostic = match self.ty(place.ty) {
-            Ty::Str => diagnostic.help(format!("make it text: `{name} += str({text})`")),
+            Ty::Str if op == BinaryOp::Add => {
+                diagnostic.help(format!("make it text: `{name} += str({text})`"))
+            }
             Ty::Byte => {
                 let sum = format!("byte({name} {} {text})", sign(op));
                 diagnostic
@@ -377,13 +379,6 @@ impl Body<'_, '_> {
                 }
                 checked
             }
-            A::Field { optional: true, .. } => {
-                let message = "an optional chain cannot be assigned to";
-                let diagnostic = Diagnostic::error("E0506", message, target.span, "")
-                    .help("unwrap it first: `if let x = … { x.field = value }`");
-                self.report(diagnostic);
-                self.error_expr(target.span)
-            }
             A::Field { .. } | A::Index { .. } => {
                 let mark = self.links.len();
                 let checked = self.postfix(target, Want::Any);
@@ -397,15 +392,8 @@ impl Body<'_, '_> {
                 }
                 self.check_place(checked)
             }
-            A::Error => self.error_expr(target.span),
-            _ => {
-                self.expr(target, Want::Any);
-                let diagnostic =
-                    Diagnostic::error("E0506", "this cannot be assigned to", target.span, "")
-                        .help("assign to a `var`, a field `p.x`, or an element `xs[i]`");
-                self.report(diagnostic);
-                self.error_expr(target.span)
-            }
+            // The parser reported it.
+            _ => self.error_expr(target.span),
         }
     }
 
