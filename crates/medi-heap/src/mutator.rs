@@ -29,7 +29,7 @@ use crate::poison;
 use crate::sampling::{Sample, Sampler};
 use crate::space::{Refusal, TakenBlock, Want};
 use crate::stats::PauseCause;
-use crate::stop::{Member, PollFlag};
+use crate::stop::{MemberRef, PollFlag};
 use crate::types::{SizeRule, TypeId};
 
 /// How much of a hole is cleared at a time: enough to make slow paths rare, little enough to be in the
@@ -97,7 +97,7 @@ pub(crate) struct Inner {
     pub handles: HandleStack,
     /// Objects from before the last collection whose references have changed since (I8).
     pub log: RefCell<Vec<usize>>,
-    member: Arc<Member<PollWord>>,
+    member: MemberRef<PollWord>,
     sizes: UnsafeCell<Vec<SizeRule>>,
     window: RefCell<Window>,
     overflow: Cell<Overflow>,
@@ -114,7 +114,7 @@ impl Inner {
         unsafe { &*self.words }
     }
 
-    pub fn member(&self) -> &Arc<Member<PollWord>> {
+    pub fn member(&self) -> &MemberRef<PollWord> {
         &self.member
     }
 

@@ -31,6 +31,9 @@ pub(crate) struct Member<P> {
     poll: P,
 }
 
+/// A thread's membership, shared with the stop.
+pub(crate) type MemberRef<P> = Arc<Member<P>>;
+
 /// The threads of a heap and the stop that may be under way.
 pub(crate) struct Stop<P> {
     state: Mutex<State<P>>,
@@ -41,7 +44,7 @@ pub(crate) struct Stop<P> {
 }
 
 struct State<P> {
-    members: Vec<Arc<Member<P>>>,
+    members: Vec<MemberRef<P>>,
     stopping: bool,
     awaited: usize,
 }
@@ -70,7 +73,7 @@ impl<P: PollFlag> Stop<P> {
     }
 
     /// Adds the calling thread, running. Waits for a stop under way to end.
-    pub fn join(&self, poll: P) -> Arc<Member<P>> {
+    pub fn join(&self, poll: P) -> MemberRef<P> {
         let member = Arc::new(Member { status: AtomicU32::new(0), poll });
         let mut state = self.wait_while_stopping(self.lock());
         state.members.push(Arc::clone(&member));
@@ -78,7 +81,7 @@ impl<P: PollFlag> Stop<P> {
     }
 
     /// Removes a running thread.
-    pub fn leave(&self, member: &Arc<Member<P>>) {
+    pub fn leave(&self, member: &MemberRef<P>) {
         self.enter_native(member);
         let mut state = self.wait_while_stopping(self.lock());
         state.members.retain(|other| !Arc::ptr_eq(other, member));
@@ -133,7 +136,7 @@ impl<P: PollFlag> Stop<P> {
     /// Stops every other thread. False when another thread was stopping the world already: then its stop
     /// has come and gone while this one waited, and the caller should look again whether it still needs
     /// one.
-    pub fn stop(&self, me: &Arc<Member<P>>) -> bool {
+    pub fn stop(&self, me: &MemberRef<P>) -> bool {
         let mut state = self.lock();
         if state.stopping {
             drop(state);
@@ -207,12 +210,12 @@ mod tests {
             Arc::new(World { stop: Stop::new(), heap: UnsafeCell::new(0) })
         }
 
-        fn attach(&self) -> (Arc<Member<Flag>>, Arc<AtomicU32>) {
+        fn attach(&self) -> (MemberRef<Flag>, Arc<AtomicU32>) {
             let poll = Arc::new(AtomicU32::new(0));
             (self.stop.join(Flag(Arc::clone(&poll))), poll)
         }
 
-        fn collect(&self, me: &Arc<Member<Flag>>) {
+        fn collect(&self, me: &MemberRef<Flag>) {
             if self.stop.stop(me) {
                 // SAFETY: all others are stopped.
                 self.heap.with_mut(|word| unsafe { *word += 1 });
@@ -308,6 +311,68 @@ mod tests {
             world.collect(&me);
             world.stop.leave(&me);
             thread.join().unwrap();
+        });
+    }
+
+    /// A thread that goes native and comes back in the given wrong way, beside a collection.
+    fn with_planted_bug(wrong: fn(&World, &Member<Flag>)) {
+        loom::model(move || {
+            let world = World::new();
+            let (me, _) = world.attach();
+            let (other, _) = world.attach();
+            let thread = {
+                let world = Arc::clone(&world);
+                thread::spawn(move || {
+                    world.read();
+                    wrong(&world, &other);
+                    world.stop.leave(&other);
+                })
+            };
+            world.collect(&me);
+            world.stop.leave(&me);
+            thread.join().unwrap();
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "Causality violation")]
+    fn touching_the_heap_in_native_state_is_caught() {
+        with_planted_bug(|world, member| {
+            world.stop.enter_native(member);
+            world.read();
+            if !world.stop.try_leave_native(member) {
+                world.stop.leave_native_slowly(member);
+            }
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "Causality violation")]
+    fn leaving_native_state_without_looking_is_caught() {
+        with_planted_bug(|world, member| {
+            world.stop.enter_native(member);
+            let looked_away = member.status.fetch_and(!NATIVE, Ordering::AcqRel);
+            world.read();
+            // The rest is right again, so that the race is all there is to find.
+            if member.status.fetch_or(NATIVE, Ordering::AcqRel) & !looked_away & STOP != 0 {
+                world.stop.arrive();
+            }
+            if !world.stop.try_leave_native(member) {
+                world.stop.leave_native_slowly(member);
+            }
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "Causality violation")]
+    fn going_native_without_a_release_is_caught() {
+        with_planted_bug(|world, member| {
+            if member.status.fetch_or(NATIVE, Ordering::Relaxed) & STOP != 0 {
+                world.stop.arrive();
+            }
+            if !world.stop.try_leave_native(member) {
+                world.stop.leave_native_slowly(member);
+            }
         });
     }
 }

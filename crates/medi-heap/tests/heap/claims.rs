@@ -515,6 +515,20 @@ fn a_root_that_nobody_reported_reads_poison_after_objects_have_moved() {
 }
 
 #[test]
+fn holes_beside_objects_that_have_moved_are_poisoned_too() {
+    // Once, the rest of a block that objects had moved to held zeroes, and taking it looked like a write
+    // after free.
+    let mut t = Setup::new(Options { moving: true, poison: true, ..quick() });
+    let node = t.node;
+    t.mutator.scope(|scope| {
+        let head = list(scope, node, 3);
+        scope.collect();
+        list(scope, node, 100);
+        assert_eq!(list_len(head.get()), 3);
+    });
+}
+
+#[test]
 fn moving_forever_reuses_its_address_space() {
     let options = Options { moving: true, reserve: Some(32 << 20), ..quick() };
     let mut t = Setup::new(options);
