@@ -38,7 +38,9 @@ pub fn compile(
         let (line, column) = file.line_column(position.offset);
         (file.path.display().to_string(), line, column)
     };
+    let main_args = program.main_args.map(|ty| unit.layouts.shape_id(ty));
     Ok(Compiled {
+        main_args,
         shapes: Arc::new(unit.layouts.shapes),
         code: Arc::new(linked.map.finish(Box::new(resolve))),
         literals: program.strings.clone(),
@@ -66,11 +68,6 @@ impl<'a> Worker<'a> {
         let name = &unit.program.functions[id.index()].name;
         self.context.clear();
         let source = translate::translate(unit, id, &mut self.context.func, &mut self.builder);
-        if unit.options.check_barriers
-            && let Some(missing) = translate::missing_barriers(unit, id).into_iter().next()
-        {
-            return Err(CompileError::Function(name.clone(), missing.to_string()));
-        }
         let refused = |error: cranelift_codegen::CompileError<'_>| {
             let reason = cranelift_codegen::print_errors::pretty_error(error.func, error.inner);
             CompileError::Function(name.clone(), reason)

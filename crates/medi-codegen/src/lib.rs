@@ -21,11 +21,10 @@ mod unit;
 use std::sync::Arc;
 
 use medi_runtime::code_map::CodeMap;
-use medi_runtime::shape::Shapes;
+use medi_runtime::shape::{ShapeId, Shapes};
 
 pub use compile::compile;
 pub use error::CompileError;
-pub use translate::MissingBarrier;
 
 /// How hard to work on the code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -46,8 +45,6 @@ pub struct Options {
     pub reload_roots: bool,
     /// For tests of tests: leave one reference out of each stack map.
     pub plant_lost_root: bool,
-    /// For tests: check that each store of a reference into an object has its barrier.
-    pub check_barriers: bool,
     /// Native functions that the runtime's table does not have: symbol, address, and whether it is a leaf,
     /// which neither allocates nor raises.
     pub natives: Vec<(String, usize, bool)>,
@@ -62,6 +59,8 @@ pub struct Compiled {
     pub literals: Vec<String>,
     /// Address of `main`.
     pub entry: usize,
+    /// The shape of `list[string]`, when `main` takes the program's arguments.
+    pub main_args: Option<ShapeId>,
     /// Address of each function, in the program's order.
     pub functions: Vec<usize>,
     /// Bytes of machine code.

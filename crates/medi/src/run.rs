@@ -1,0 +1,70 @@
+//! `medi run`: compile, run, report.
+
+use std::sync::Arc;
+
+use medi_check::mir;
+use medi_check::types::Ty;
+use medi_codegen::Compiled;
+use medi_runtime::machine::{Image, Machine, Outcome};
+use medi_runtime::output::Output;
+use medi_syntax::source::SourceMap;
+
+use crate::cli::RunRequest;
+use crate::exit;
+use crate::front::{self, Failure, Goal};
+
+/// Runs a program; gives the exit code.
+pub fn run(request: &RunRequest) -> u8 {
+    let files = std::slice::from_ref(&request.file);
+    let (sources, program) = match front::compile(files, Goal::Program, request.errors) {
+        Ok((sources, Some(program))) => (sources, program),
+        Ok((_, None)) | Err(Failure::DoesNotCompile) => return exit::DOES_NOT_COMPILE,
+        Err(Failure::Unreadable(problem)) => {
+            eprintln!("error: {problem}");
+            return exit::USAGE;
+        }
+    };
+    match start(request, sources, &program) {
+        Ok(outcome) => {
+            if let Some(error) = &outcome.error {
+                eprintln!("{error}");
+            }
+            // Only the low byte of an exit code reaches the parent, as for every program.
+            outcome.exit_code as u8
+        }
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            exit::STOPPED
+        }
+    }
+}
+
+fn start(
+    request: &RunRequest,
+    sources: SourceMap,
+    program: &mir::Program,
+) -> Result<Outcome, Box<dyn std::error::Error>> {
+    let machine = Machine::new(request.options.clone())?;
+    let options = medi_codegen::Options {
+        reload_roots: request.options.moving,
+        ..medi_codegen::Options::default()
+    };
+    let compiled = medi_codegen::compile(program, Arc::new(sources), machine.heap(), &options)?;
+    let image = image(program, compiled);
+    let outcome = machine.run(&image, &request.args, Output::stdout())?;
+    machine.stats().report(&request.options.gc_stats)?;
+    Ok(outcome)
+}
+
+fn image(program: &mir::Program, compiled: Compiled) -> Image {
+    let main = &program.functions[program.main.index()];
+    Image {
+        shapes: Arc::clone(&compiled.shapes),
+        code: Arc::clone(&compiled.code),
+        literals: compiled.literals.clone(),
+        main: compiled.entry,
+        main_args: compiled.main_args,
+        main_fails: matches!(program.types.get(main.result), Ty::Result(_)),
+        owner: Arc::new(compiled),
+    }
+}
