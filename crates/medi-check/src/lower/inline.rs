@@ -6,7 +6,7 @@
 //! inlined call is recorded ([`InlinedCall`]), so that a call stack shows it as if it had been made.
 //! Functions that nothing calls any more are removed.
 
-use super::tidy;
+use super::{effects, tidy};
 use crate::mir::{
     Block, BlockId, Function, FunctionId, InlineId, InlinedCall, Local, Operand, Program, Rvalue,
     Stmt, StmtKind, Terminator, TerminatorKind,
@@ -137,6 +137,11 @@ fn inline_calls(caller: &mut Function, id: FunctionId, program: &Program, inlina
                 let callee = callee(&block.stmts[at]).expect("a call was found");
                 let callee = &program.functions[callee.index()];
                 size += callee.blocks.iter().map(|block| block.stmts.len()).sum::<usize>();
+                if is_silent(callee) {
+                    // The block is looked at again from its start: what came in holds no calls.
+                    replace(caller, index, at, callee);
+                    continue;
+                }
                 splice(caller, index, at, callee);
             }
             _ => {}
@@ -157,6 +162,105 @@ fn stands_in(caller: &Function, mut inlined: Option<InlineId>, name: &str) -> bo
         inlined = call.parent;
     }
     false
+}
+
+/// The callee's locals as locals of the caller.
+struct Renaming {
+    first_local: u32,
+    args: Vec<Operand>,
+    /// Of each parameter: the callee assigns it, so that it needs a local of its own.
+    assigned: Vec<bool>,
+}
+
+impl Renaming {
+    fn new(callee: &Function, args: Vec<Operand>, first_local: u32) -> Self {
+        let mut assigned = vec![false; callee.params];
+        for stmt in callee.blocks.iter().flat_map(|block| &block.stmts) {
+            if let StmtKind::Assign(local, _) = &stmt.kind
+                && let Some(assigned) = assigned.get_mut(local.index())
+            {
+                *assigned = true;
+            }
+        }
+        Self { first_local, args, assigned }
+    }
+
+    /// The parameters that need a local, and their arguments.
+    fn copied(&self) -> impl Iterator<Item = (Local, &Operand)> {
+        let params = self.args.iter().zip(&self.assigned).enumerate();
+        params
+            .filter(|(_, (_, assigned))| **assigned)
+            .map(|(index, (arg, _))| (Local(self.first_local + index as u32), arg))
+    }
+
+    fn local(&self, local: &mut Local) {
+        local.0 += self.first_local;
+    }
+
+    /// A parameter that the callee never assigns is the argument: nothing assigns the caller's locals
+    /// before the callee returns.
+    fn operand(&self, operand: &mut Operand) {
+        match operand {
+            Operand::Copy(local) | Operand::Move(local) => match self.assigned.get(local.index()) {
+                Some(false) => *operand = self.args[local.index()].clone(),
+                _ => self.local(local),
+            },
+            Operand::Const(_) => {}
+        }
+    }
+
+    fn stmt(&self, stmt: &mut Stmt) {
+        if let StmtKind::Assign(local, _) = &mut stmt.kind {
+            self.local(local);
+        }
+        tidy::for_each_operand(&mut stmt.kind, &mut |operand| self.operand(operand));
+    }
+}
+
+/// Whether it is one block that can neither stop the program nor start a collection: no call stack can
+/// show it, so that its statements may stand as the caller's own.
+fn is_silent(function: &Function) -> bool {
+    let [block] = &function.blocks[..] else { return false };
+    let returns = matches!(block.terminator.kind, TerminatorKind::Return(_));
+    returns && block.stmts.iter().all(|stmt| effects::is_silent(&stmt.kind))
+}
+
+/// Replaces the call at statement `at` of block `index` by the statements of a silent callee.
+fn replace(caller: &mut Function, index: usize, at: usize, callee: &Function) {
+    let first_local = caller.locals.len() as u32;
+    let call = caller.blocks[index].stmts[at].clone();
+    let span = call.span;
+    let StmtKind::Assign(dest, Rvalue::Call { args, .. }) = call.kind else {
+        unreachable!("it is a call")
+    };
+    caller.locals.extend(callee.locals.iter().cloned());
+    let renaming = Renaming::new(callee, args, first_local);
+    let mut stmts: Vec<Stmt> = renaming
+        .copied()
+        .map(|(param, arg)| StmtKind::Assign(param, Rvalue::Use(arg.clone())))
+        .map(|kind| Stmt { kind, span })
+        .collect();
+    let block = &callee.blocks[0];
+    stmts.extend(block.stmts.iter().map(|stmt| {
+        let mut stmt = Stmt { kind: stmt.kind.clone(), span };
+        renaming.stmt(&mut stmt);
+        stmt
+    }));
+    let TerminatorKind::Return(value) = &block.terminator.kind else {
+        unreachable!("a silent function returns")
+    };
+    let mut value = value.clone();
+    renaming.operand(&mut value);
+    match stmts.last_mut() {
+        // What the last statement makes is the result.
+        Some(Stmt { kind: StmtKind::Assign(last, _), .. })
+            if value == Operand::Copy(*last) && last.0 >= first_local =>
+        {
+            *last = dest;
+        }
+        _ => stmts.push(Stmt { kind: StmtKind::Assign(dest, Rvalue::Use(value)), span }),
+    }
+    caller.blocks[index].stmts.splice(at..=at, stmts);
 }
 
 /// Replaces the call at statement `at` of block `index` by the callee's blocks.
@@ -186,43 +290,18 @@ fn splice(caller: &mut Function, index: usize, at: usize, callee: &Function) {
     }
     caller.locals.extend(callee.locals.iter().cloned());
 
-    // A parameter that the callee never assigns is the argument: nothing assigns the caller's locals
-    // before the callee returns.
-    let mut assigned = vec![false; callee.params];
-    for stmt in callee.blocks.iter().flat_map(|block| &block.stmts) {
-        if let StmtKind::Assign(local, _) = &stmt.kind
-            && let Some(assigned) = assigned.get_mut(local.index())
-        {
-            *assigned = true;
-        }
+    let renaming = Renaming::new(callee, args, first_local);
+    for (param, arg) in renaming.copied() {
+        let kind = StmtKind::Assign(param, Rvalue::Use(arg.clone()));
+        caller.blocks[index].stmts.push(Stmt { kind, span });
     }
-    for (param, arg) in args.iter().enumerate() {
-        if assigned[param] {
-            let local = Local(first_local + param as u32);
-            let kind = StmtKind::Assign(local, Rvalue::Use(arg.clone()));
-            caller.blocks[index].stmts.push(Stmt { kind, span });
-        }
-    }
-    let rename = |operand: &mut Operand| match operand {
-        Operand::Copy(local) | Operand::Move(local) => {
-            if local.index() < args.len() && !assigned[local.index()] {
-                *operand = args[local.index()].clone();
-            } else {
-                local.0 += first_local;
-            }
-        }
-        Operand::Const(_) => {}
-    };
     for block in &callee.blocks {
         let mut block = block.clone();
-        for stmt in &mut block.stmts {
-            if let StmtKind::Assign(local, _) = &mut stmt.kind {
-                local.0 += first_local;
-            }
-            tidy::for_each_operand(&mut stmt.kind, &mut |operand| rename(operand));
-        }
+        block.stmts.iter_mut().for_each(|stmt| renaming.stmt(stmt));
         let terminator = &mut block.terminator;
-        tidy::for_each_terminator_operand(&mut terminator.kind, &mut |operand| rename(operand));
+        tidy::for_each_terminator_operand(&mut terminator.kind, &mut |operand| {
+            renaming.operand(operand);
+        });
         tidy::for_each_target(&mut terminator.kind, &mut |target| target.0 += first_block);
         if let TerminatorKind::Return(value) = &terminator.kind {
             let kind = StmtKind::Assign(dest, Rvalue::Use(value.clone()));

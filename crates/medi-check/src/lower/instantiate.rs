@@ -16,7 +16,7 @@ use crate::types::{Ty, TyId, Types};
 
 /// How deep type arguments may nest. Generics that grow without end meet it soon; what people write
 /// does not come near.
-const MAX_DEPTH: u32 = 40;
+const MAX_DEPTH: u32 = 128;
 /// How many instances one function may have.
 const MAX_INSTANCES: usize = 4000;
 /// How many machine words one value may have before it must be put into a record.
@@ -80,7 +80,7 @@ impl Lowering<'_> {
                 continue;
             }
             if self.types.depth(ty) > MAX_DEPTH {
-                self.report_endless(&self.name_of(ty), asker, span);
+                self.report_endless(asker, span);
                 continue;
             }
             if self.width(ty) > MAX_WIDTH {
@@ -180,7 +180,7 @@ impl Lowering<'_> {
         self.instances.insert(key.clone(), id);
         if endless {
             let nobody = Asker::default();
-            self.report_endless(&name, asker.unwrap_or(&nobody), call);
+            self.report_endless(asker.unwrap_or(&nobody), call);
             return id;
         }
         let origin = Rc::new(Origin {
@@ -364,9 +364,9 @@ impl Lowering<'_> {
             Some(outermost) => {
                 let label = format!("this call needs `{}`", outermost.name);
                 let mut error = Diagnostic::error(fault.code, fault.message, outermost.call, label);
-                // A long way shows its ends.
-                let shown = calls.iter().rev().take(3);
-                for call in shown {
+                // Of a long way, its beginning; of an endless one, its first step.
+                let shown = if fault.code == codes::ENDLESS_GENERIC { 1 } else { 3 };
+                for call in calls.iter().rev().take(shown) {
                     error = error.label(call.call, format!("which needs `{}`", call.name));
                 }
                 error.label(span, fault.label)
@@ -376,11 +376,11 @@ impl Lowering<'_> {
         self.report(error.help(fault.help));
     }
 
-    fn report_endless(&mut self, name: &str, asker: &Asker, span: Span) {
+    fn report_endless(&mut self, asker: &Asker, span: Span) {
         let fault = Fault {
             code: codes::ENDLESS_GENERIC,
             message: "this generic code needs types without end".to_owned(),
-            label: format!("each step asks for a larger type, at last `{name}`"),
+            label: "each step asks for a larger type".to_owned(),
             why: Some(format!(
                 "generic code is compiled once for each type, and types nest at most {MAX_DEPTH} deep"
             )),

@@ -14,6 +14,7 @@
 
 mod call;
 mod closure;
+mod effects;
 mod expr;
 mod format;
 mod func;
@@ -44,7 +45,19 @@ use crate::types::{TyId, Types};
 ///
 /// # Panics
 /// If the program has no `main`, or breaks a promise of [`crate::hir`].
-pub fn lower(mut program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>> {
+pub fn lower(program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>> {
+    // The lowering recurses as deep as the tree does, which the parser bounds; this stack holds that in a
+    // debug build too, whatever thread the caller is on.
+    const STACK_BYTES: usize = 64 << 20;
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().name("lower".into()).stack_size(STACK_BYTES);
+        let thread = builder.spawn_scoped(scope, || lower_here(program));
+        let thread = thread.expect("a thread for the lowering");
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn lower_here(mut program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>> {
     let types = std::mem::take(&mut program.types);
     let mut lowering = Lowering::new(&program, types);
     let (main, main_args) = lowering.entry();

@@ -5,7 +5,7 @@ use medi_syntax::source::Span;
 use super::expr::{Dest, int};
 use super::func::{Body, Slot};
 use crate::hir::{Arm, Expr, Pattern, PatternKind};
-use crate::mir::{BinaryOp, BlockId, Comparison, Const, Operand, Rvalue, TerminatorKind, UnaryOp};
+use crate::mir::{BinaryOp, BlockId, Comparison, Const, Operand, Rvalue, TerminatorKind};
 use crate::types::{Ty, TyId, Types};
 
 /// A value that patterns are matched with.
@@ -157,11 +157,7 @@ impl<'h> Body<'_, 'h> {
                 self.test_compare(Comparison::Le, value(), high, fail, span);
             }
             PatternKind::Nil => {
-                if let Some(fail) = fail {
-                    let is_some = self.temp_of(Rvalue::IsSome(value()), Types::BOOL, span);
-                    let is_nil = Rvalue::Unary(UnaryOp::Not, is_some);
-                    self.test(is_nil, Some(fail), span);
-                }
+                self.test_not(Rvalue::IsSome(value()), fail, span);
             }
             PatternKind::Some(inner) => {
                 self.test(Rvalue::IsSome(value()), fail, span);
@@ -198,10 +194,7 @@ impl<'h> Body<'_, 'h> {
                 self.match_part(inner, Rvalue::UnwrapOk(value()), ty, fail);
             }
             PatternKind::Err(inner) => {
-                if let Some(fail) = fail {
-                    let is_ok = self.temp_of(Rvalue::IsOk(value()), Types::BOOL, span);
-                    self.test(Rvalue::Unary(UnaryOp::Not, is_ok), Some(fail), span);
-                }
+                self.test_not(Rvalue::IsOk(value()), fail, span);
                 let get = Rvalue::UnwrapErr(value());
                 self.match_part(inner, get, Types::STR, fail);
             }
@@ -244,6 +237,15 @@ impl<'h> Body<'_, 'h> {
         if let Some(fail) = fail {
             let holds = self.temp_of(test, Types::BOOL, span);
             self.expect(holds, fail, span);
+        }
+    }
+
+    fn test_not(&mut self, test: Rvalue, fail: Option<BlockId>, span: Span) {
+        if let Some(fail) = fail {
+            let holds = self.temp_of(test, Types::BOOL, span);
+            let matched = self.new_block();
+            self.branch(holds, fail, matched, span);
+            self.switch_to(matched);
         }
     }
 

@@ -12,6 +12,7 @@ use crate::hir::{Expr, ExprKind};
 use crate::mir::{Local, Operand, Rvalue, StmtKind};
 use crate::types::{Ty, TyId, Types};
 
+#[derive(Clone)]
 pub(super) enum Place {
     Local(Local),
     Cell(Operand),
@@ -38,6 +39,7 @@ impl<'h> Body<'_, 'h> {
         let new = match op {
             None => new,
             Some(op) => {
+                let place = self.resolved(place, target.span);
                 // A read that follows the value's evaluation: the value may have changed the content.
                 let old = self.read(&place, target.span);
                 let old = self.operand_of(old, ty, target.span);
@@ -46,10 +48,30 @@ impl<'h> Body<'_, 'h> {
                     self.assign(local, combined, span);
                     return;
                 }
-                self.operand_of(combined, ty, span)
+                let new = self.operand_of(combined, ty, span);
+                self.write(&place, ty, new, target.span);
+                return;
             }
         };
-        self.write(&place, ty, new, op.is_some(), target.span);
+        self.write(&place, ty, new, target.span);
+    }
+
+    /// The place of a list's element as one of its array, bounds checked. Nothing may happen to the list
+    /// between this and the use.
+    fn resolved(&mut self, place: Place, span: Span) -> Place {
+        match place {
+            Place::ListElement { list, index, element } => {
+                let len = self.list_len(&list, span);
+                self.bounds(&index, len, span);
+                let array = self.list_items(&list, element, span);
+                Place::ArrayElement { array, index }
+            }
+            Place::TuplePart { whole, whole_ty, index } => {
+                let whole = Box::new(self.resolved(*whole, span));
+                Place::TuplePart { whole, whole_ty, index }
+            }
+            other => other,
+        }
     }
 
     /// Evaluates the parts of a place. With `pin` they keep their value when locals change.
@@ -122,11 +144,9 @@ impl<'h> Body<'_, 'h> {
             Place::Field { object, field } => {
                 Rvalue::GetField { object: object.clone(), field: *field }
             }
-            Place::ListElement { list, index, element } => {
-                let len = self.list_len(list, span);
-                self.bounds(index, len, span);
-                let array = self.list_items(list, *element, span);
-                Rvalue::GetElem { array, index: index.clone() }
+            Place::ListElement { .. } => {
+                let place = self.resolved(place.clone(), span);
+                self.read(&place, span)
             }
             Place::ArrayElement { array, index } => {
                 Rvalue::GetElem { array: array.clone(), index: index.clone() }
@@ -147,9 +167,8 @@ impl<'h> Body<'_, 'h> {
         }
     }
 
-    /// Puts a value of type `ty` into a place. `was_read` says that the place was read since anything
-    /// else happened, so that its bounds are known to hold.
-    fn write(&mut self, place: &Place, ty: TyId, value: Operand, was_read: bool, span: Span) {
+    /// Puts a value of type `ty` into a place.
+    fn write(&mut self, place: &Place, ty: TyId, value: Operand, span: Span) {
         let barrier = self.cx.holds_references(ty);
         match place {
             Place::Local(local) => self.assign(*local, Rvalue::Use(value), span),
@@ -162,14 +181,9 @@ impl<'h> Body<'_, 'h> {
                 let object = object.clone();
                 self.emit(StmtKind::SetField { object, field: *field, value }, span);
             }
-            Place::ListElement { list, index, element } => {
-                if !was_read {
-                    let len = self.list_len(list, span);
-                    self.bounds(index, len, span);
-                }
-                let array = self.list_items(list, *element, span);
-                self.barrier(barrier, &array, span);
-                self.emit(StmtKind::SetElem { array, index: index.clone(), value }, span);
+            Place::ListElement { .. } => {
+                let place = self.resolved(place.clone(), span);
+                self.write(&place, ty, value, span);
             }
             Place::ArrayElement { array, index } => {
                 self.barrier(barrier, array, span);
@@ -187,7 +201,8 @@ impl<'h> Body<'_, 'h> {
                 self.temp_of(call, Types::UNIT, span);
             }
             Place::TuplePart { whole, whole_ty, index } => {
-                let old = self.read(whole, span);
+                let whole = self.resolved((**whole).clone(), span);
+                let old = self.read(&whole, span);
                 let old = self.operand_of(old, *whole_ty, span);
                 let Ty::Tuple(parts) = self.get(*whole_ty).clone() else {
                     self.ill_typed("a part of a tuple", *whole_ty);
@@ -204,7 +219,7 @@ impl<'h> Body<'_, 'h> {
                     });
                 }
                 let new = self.temp_of(Rvalue::MakeTuple(new), *whole_ty, span);
-                self.write(whole, *whole_ty, new, true, span);
+                self.write(&whole, *whole_ty, new, span);
             }
         }
     }

@@ -181,8 +181,7 @@ fn an_indexed_update_evaluates_its_parts_once() {
             "_3 = xs_0.items",
             "_4 = _3[_1]",
             "_5 = add_int _4, 1",
-            "_6 = xs_0.items",
-            "_6[_1] := _5",
+            "_3[_1] := _5",
         ],
     );
 }
@@ -572,25 +571,42 @@ fn an_error_is_handed_on_out_of_the_scopes_around_it() {
 #[test]
 fn a_small_function_is_inlined_and_its_call_recorded() {
     let mut tree = Tree::new();
+    let mut func = FuncBuilder::new("next", Types::INT);
+    let x = func.param("x", Types::INT);
+    let body = binary(BinaryOp::Add, func.get(x), int(1), Types::INT);
+    let next = tree.func(func, body);
+    let mut main = FuncBuilder::main();
+    let y = main.bind("y", Types::INT);
+    let value = at(span_at(4), call(next, &[], vec![int(2)], Types::INT));
+    let body = block(vec![main.let_(y, value), effect(print(vec![main.get(y)]))]);
+    tree.main(main, body);
+    let program = tree.lower().expect("it is right");
+    assert_eq!(program.functions.len(), 1);
+    let main = &program.functions[0];
+    let call = mir::InlinedCall { name: "next".into(), call: span_at(4), parent: None };
+    assert_eq!(main.inlined, [call]);
+    let inlined = main.blocks.iter().find(|block| block.inlined.is_some());
+    assert!(inlined.is_some_and(|block| !block.stmts.is_empty()));
+    has(&mir::display(&program), &["_2 = add_int 2, 1"]);
+}
+
+#[test]
+fn a_function_that_cannot_stop_the_program_leaves_no_trace_of_its_call() {
+    let mut tree = Tree::new();
     let mut func = FuncBuilder::new("half", Types::FLOAT);
     let x = func.param("x", Types::FLOAT);
     let two = expr(ExprKind::Float(2.0), Types::FLOAT);
     let body = binary(BinaryOp::Div, func.get(x), two, Types::FLOAT);
     let half = tree.func(func, body);
     let mut main = FuncBuilder::main();
-    let y = main.bind("y", Types::FLOAT);
+    let y = main.declare("y", Types::FLOAT, true, false);
     let one = expr(ExprKind::Float(1.0), Types::FLOAT);
-    let value = at(span_at(4), call(half, &[], vec![one], Types::FLOAT));
-    let body = block(vec![main.let_(y, value), effect(print(vec![main.get(y)]))]);
+    let value = call(half, &[], vec![main.get(y)], Types::FLOAT);
+    let body = block(vec![main.let_(y, one), assign(main.get(y), None, value)]);
     tree.main(main, body);
     let program = tree.lower().expect("it is right");
-    assert_eq!(program.functions.len(), 1);
-    let main = &program.functions[0];
-    let call = mir::InlinedCall { name: "half".into(), call: span_at(4), parent: None };
-    assert_eq!(main.inlined, [call]);
-    let inlined = main.blocks.iter().find(|block| block.inlined.is_some());
-    assert!(inlined.is_some_and(|block| !block.stmts.is_empty()));
-    has(&mir::display(&program), &["_2 = div_float 1.0, 2.0"]);
+    assert!(program.functions[0].inlined.is_empty());
+    has(&mir::display(&program), &["y_0 = 1.0", "y_0 = div_float y_0, 2.0", "return ()"]);
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! The lowering and the promises of MIR.
 
+mod fixtures;
 mod lowering;
+mod machine;
+mod oracle;
+mod random;
 mod tree;
 mod validator;
+mod value;
