@@ -2,6 +2,7 @@
 
 /// Path as messages show it, and text, in the order in which they are declared.
 pub const FILES: &[(&str, &str)] = &[
+    ("lib/core.medi", include_str!("../../../lib/core.medi")),
     ("lib/health.medi", include_str!("../../../lib/health.medi")),
     ("lib/genome.medi", include_str!("../../../lib/genome.medi")),
 ];

@@ -21,8 +21,10 @@ pub(super) enum Reason {
     ValueArgument,
     /// An operation of the language, by name.
     Builtin(&'static str),
-    /// What the function or closure returns.
+    /// The value that the function or closure ends with.
     Result,
+    /// The value of a `return`.
+    Returned,
     /// A written type.
     Annotation(Span),
     Assigned(Option<LocalId>),
@@ -185,7 +187,9 @@ impl Body<'_, '_> {
                 return;
             }
         }
-        if matches!(reason, Reason::Result) && matches!(self.ty(wanted), Ty::Unit) {
+        if matches!(reason, Reason::Result | Reason::Returned)
+            && matches!(self.ty(wanted), Ty::Unit)
+        {
             self.returns_nothing(span);
             return;
         }
@@ -232,7 +236,7 @@ impl Body<'_, '_> {
             Reason::Builtin(name) => {
                 diagnostic.why(format!("`{name}` takes {} `{wanted}`", article(&wanted)))
             }
-            Reason::Result => match self.frame().result_span {
+            Reason::Result | Reason::Returned => match self.frame().result_span {
                 Some(span) => diagnostic.label(span, format!("the function returns `{wanted}`")),
                 None => diagnostic,
             },

@@ -42,6 +42,9 @@ impl Body<'_, '_> {
         let text = self.short_text(value.span);
         match self.ty(value.ty) {
             Ty::Optional(_) | Ty::Error | Ty::Infer(_) => value,
+            Ty::Result(inner) if always && matches!(self.ty(*inner), Ty::Optional(_)) => {
+                self.unwrapped(value)
+            }
             Ty::Result(_) if always => {
                 let name = self.short_text(written.span);
                 let message = "`if let` on a result needs to say which outcome it is for";

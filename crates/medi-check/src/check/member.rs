@@ -57,7 +57,10 @@ impl Body<'_, '_> {
         if !optional {
             return self.need_value(checked);
         }
-        let checked = self.unwrapped(checked);
+        // On a result, `e?.name` is `(e?).name`.
+        if matches!(self.ty(checked.ty), Ty::Result(_)) {
+            return self.hand_on(checked, span);
+        }
         match *self.ty(checked.ty) {
             Ty::Optional(inner) => {
                 let local = self.declare("value", inner, span, LocalKind::Hidden);

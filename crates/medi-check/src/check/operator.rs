@@ -342,6 +342,11 @@ impl Body<'_, '_> {
 
     pub(super) fn try_expr(&mut self, inner: &ast::Expr, span: Span) -> hir::Expr {
         let value = self.value(inner, Want::Any);
+        self.hand_on(value, span)
+    }
+
+    /// `value?`: its value, or its error handed on.
+    pub(super) fn hand_on(&mut self, value: hir::Expr, span: Span) -> hir::Expr {
         let ty = match *self.ty(value.ty) {
             Ty::Result(inner) => inner,
             Ty::Error => return self.error_expr(span),

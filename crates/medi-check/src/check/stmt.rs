@@ -171,7 +171,7 @@ impl Body<'_, '_> {
                 }
                 Some(checked)
             }
-            _ => Some(self.expr(value, Want::Must(result, Reason::Result))),
+            _ => Some(self.expr(value, Want::Must(result, Reason::Returned))),
         }
     }
 
