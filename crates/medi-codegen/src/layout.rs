@@ -30,8 +30,6 @@ pub struct Layouts {
     by_type: HashMap<TyId, ShapeId>,
     /// By function; `None` for functions that are no closures.
     closures: Vec<Option<Closure>>,
-    /// Of string literals.
-    pub string_type: TypeId,
 }
 
 impl Layouts {
@@ -39,7 +37,7 @@ impl Layouts {
     pub fn new(program: &mir::Program, heap: &Heap) -> Layouts {
         let mut builder =
             Builder { program, heap, shapes: Shapes::default(), by_type: HashMap::new() };
-        let string = builder.shape(medi_check::types::Types::STR);
+        builder.shape(medi_check::types::Types::STR);
         for native in &program.natives {
             for param in &native.params {
                 let (mir::NativeParam::Plain(ty) | mir::NativeParam::Shaped(ty)) = *param;
@@ -60,9 +58,8 @@ impl Layouts {
                 Closure { heap_type, size: fields.size, captures: fields.places }
             }));
         }
-        let string_type = builder.shapes.get(string).heap_type.expect("strings are objects");
         let Builder { shapes, by_type, .. } = builder;
-        Layouts { shapes, by_type, closures, string_type }
+        Layouts { shapes, by_type, closures }
     }
 
     /// # Panics

@@ -15,7 +15,6 @@
 
 mod arithmetic;
 mod call;
-mod check;
 mod memory;
 mod scope;
 mod value;
@@ -39,8 +38,6 @@ use medi_runtime::trap::TrapCode;
 use crate::convention;
 use crate::roots::{self, Point, PointKind, RootPlan};
 use crate::unit::Unit;
-
-pub use check::{MissingBarrier, missing_barriers};
 
 /// What a translated function needs besides its IR: the table that source locations index.
 #[derive(Debug, Default)]

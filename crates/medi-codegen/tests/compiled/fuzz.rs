@@ -1,0 +1,89 @@
+//! Differential fuzzing of the stack maps: a random program gives the same number without any collection,
+//! with a collection at every allocation and every safepoint, and on a heap that moves every object.
+//!
+//! `MEDI_FUZZ_SEEDS=N` runs N programs (default 12), `MEDI_FUZZ_FROM=S` starts at seed S.
+
+use std::num::NonZeroU64;
+use std::process::Command;
+
+use crate::machine::{Setup, natives, run_with};
+use crate::random;
+use medi_codegen::Optimise;
+
+fn number(name: &str, default: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}: a number")))
+}
+
+fn setup() -> Setup {
+    let mut setup = Setup { stack: 1 << 20, ..Setup::default() };
+    setup.heap.reserve = Some(256 << 20);
+    setup.code.natives = natives::table();
+    setup
+}
+
+/// A collection at every allocation and every safepoint.
+fn storm() -> Setup {
+    let mut setup = setup();
+    setup.heap.collect_every = NonZeroU64::new(1);
+    setup.heap.verify = true;
+    setup.storm = true;
+    setup
+}
+
+fn poisoning() -> Setup {
+    let mut setup = storm();
+    setup.heap.poison = true;
+    setup.heap.log_writes = true;
+    setup
+}
+
+fn moving() -> Setup {
+    let mut setup = storm();
+    setup.heap.moving = true;
+    setup.code.reload_roots = true;
+    setup
+}
+
+fn answers(seed: u64, setup: &Setup) -> Vec<i64> {
+    let program = random::program(seed);
+    let run = |argument| {
+        let setup = Setup { args: vec![argument], ..setup.clone() };
+        run_with(&program, &setup).int()
+    };
+    (0..2).map(|argument| run(argument * 1_000_003 + seed)).collect()
+}
+
+#[test]
+fn random_programs_answer_the_same_however_often_the_heap_collects() {
+    let from = number("MEDI_FUZZ_FROM", 1);
+    for seed in from..from + number("MEDI_FUZZ_SEEDS", 12) {
+        let wanted = answers(seed, &setup());
+        let mut quick = if seed % 2 == 0 { poisoning() } else { moving() };
+        quick.code.optimise = Optimise::Nothing;
+        for (name, setup) in [("poison", poisoning()), ("moving", moving()), ("quick", quick)] {
+            assert_eq!(answers(seed, &setup), wanted, "seed {seed}, {name}");
+        }
+    }
+}
+
+/// Runs in a process of its own: a lost root may end it in any way.
+#[test]
+fn a_lost_root_is_noticed() {
+    const PLANTED: &str = "MEDI_TEST_PLANT_LOST_ROOT";
+    if std::env::var_os(PLANTED).is_some() {
+        for seed in 1..20 {
+            let wanted = answers(seed, &setup());
+            for mut setup in [poisoning(), moving()] {
+                setup.code.plant_lost_root = true;
+                assert_eq!(answers(seed, &setup), wanted, "seed {seed}");
+            }
+        }
+        return;
+    }
+    let this = std::env::current_exe().expect("a test has a path");
+    let mut child = Command::new(this);
+    child.args(["--exact", "fuzz::a_lost_root_is_noticed"]).env(PLANTED, "1");
+    let output = child.output().expect("the test starts itself");
+    assert!(!output.status.success(), "nobody noticed the lost roots");
+}

@@ -1,0 +1,229 @@
+//! Runs a hand-made program: a heap, a session, the compiled code, and what it answers.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use medi_check::mir::{self, Program};
+use medi_codegen::{Compiled, Options};
+use medi_heap::layout::MutatorWords;
+use medi_heap::{Embedder, Heap};
+use medi_runtime::context::{Context, Stub};
+use medi_runtime::entry::{self, Registers};
+use medi_runtime::error::RuntimeError;
+use medi_runtime::output::Output;
+use medi_runtime::stack;
+use medi_runtime::thread::{Session, Stop};
+use medi_runtime::trap;
+use medi_syntax::source::SourceMap;
+
+/// Finds roots the way the runtime does.
+struct Frames;
+
+// SAFETY: all references of a compiled program outside the heap are in its frames, or in root ranges and
+// handles that the session registers.
+unsafe impl Embedder for Frames {
+    unsafe fn visit_stack(&self, words: *mut MutatorWords, visit: &mut dyn FnMut(*mut usize)) {
+        let context: *const Context = words.cast();
+        // SAFETY: the words are the first field of a session's context; its thread is stopped.
+        unsafe {
+            if let Some(thread) = (*context).thread.as_ref() {
+                stack::visit_roots(context, &thread.code, visit);
+            }
+        }
+    }
+
+    fn allocation_site(&self, _: *mut MutatorWords) -> u32 {
+        0
+    }
+}
+
+/// How a program is compiled and what heap it gets.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub heap: medi_heap::Options,
+    pub code: Options,
+    /// Bytes of stack.
+    pub stack: usize,
+    /// Collect at every safepoint and function entry too.
+    pub storm: bool,
+    pub args: Vec<u64>,
+    pub float_args: Vec<f64>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let reserve = Some(1 << 30);
+        Setup {
+            heap: medi_heap::Options { reserve, ..Default::default() },
+            code: Options::default(),
+            stack: 8 << 20,
+            storm: false,
+            args: vec![],
+            float_args: vec![],
+        }
+    }
+}
+
+/// What `main` answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub registers: Registers,
+    pub stop: Option<Stop>,
+    pub collections: u64,
+}
+
+impl Answer {
+    /// The first integer result.
+    pub fn int(&self) -> i64 {
+        assert!(self.stop.is_none(), "stopped: {:?}", self.stop);
+        self.registers.ints[0] as i64
+    }
+
+    /// The first float result.
+    pub fn float(&self) -> f64 {
+        assert!(self.stop.is_none(), "stopped: {:?}", self.stop);
+        self.registers.floats[0]
+    }
+
+    pub fn error(&self) -> &RuntimeError {
+        match &self.stop {
+            Some(Stop::Error(error)) => error,
+            other => panic!("no error: {other:?}"),
+        }
+    }
+}
+
+pub fn run(program: &Program) -> Answer {
+    run_with(program, &Setup::default())
+}
+
+pub fn run_with(program: &Program, setup: &Setup) -> Answer {
+    let violations = mir::validate::validate(program);
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+    let heap = Heap::new(setup.heap.clone(), Arc::new(Frames)).expect("a heap");
+    let mut sources = SourceMap::default();
+    sources.add("test.medi", "\n".repeat(10_000), false);
+    let compiled = medi_codegen::compile(program, Arc::new(sources), &heap, &setup.code);
+    let compiled = compiled.unwrap_or_else(|error| panic!("{error}"));
+    let thread = std::thread::Builder::new().stack_size(setup.stack);
+    std::thread::scope(|scope| {
+        let running = thread.spawn_scoped(scope, || run_here(&heap, &compiled, setup));
+        running.expect("a thread").join().expect("no panic")
+    })
+}
+
+fn run_here(heap: &Heap, compiled: &Compiled, setup: &Setup) -> Answer {
+    trap::install();
+    let (shapes, code) = (Arc::clone(&compiled.shapes), Arc::clone(&compiled.code));
+    let output = Output::collected().0;
+    let mut session =
+        Session::new(heap, shapes, code, &compiled.literals, output).expect("literals fit");
+    session.use_this_stack().expect("a stack");
+    if setup.storm {
+        // SAFETY: the context is this thread's, and no compiled code runs yet.
+        unsafe { start_storm(session.context()) };
+    }
+    let mut registers = Registers::default();
+    registers.ints[..setup.args.len()].copy_from_slice(&setup.args);
+    registers.floats[..setup.float_args.len()].copy_from_slice(&setup.float_args);
+    // SAFETY: the context is this thread's, the entry is main of the code the session knows, and the tests
+    // pass the arguments that their main takes, none of them references.
+    let result = unsafe { entry::enter(session.context(), compiled.entry, &mut registers) };
+    let stop = session.thread().stop.take();
+    assert_eq!(result.is_err(), stop.is_some());
+    Answer { registers, stop, collections: heap.stats().cycles }
+}
+
+/// From now on every poll finds its flag set and collects.
+///
+/// # Safety
+/// The context is valid and its thread in no compiled code.
+unsafe fn start_storm(context: *mut Context) {
+    /// A bit of the poll word that nobody clears.
+    const POLL_STORM: u32 = 1 << 31;
+    unsafe extern "C" fn collect(context: *mut Context, _: u64, _: u64) -> u64 {
+        // SAFETY: called by compiled code with its own context; the mutator is borrowed for this call.
+        unsafe { (*(*context).thread).mutator.collect() };
+        0
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        (*context).stubs[Stub::Safepoint as usize] = collect as *const () as usize;
+        (*context).stubs[Stub::StackCheck as usize] = collect as *const () as usize;
+        (*context).heap.poll().fetch_or(POLL_STORM, Ordering::Relaxed);
+        (*context).stack_limit.store(usize::MAX, Ordering::Relaxed);
+    }
+}
+
+/// Natives of the tests.
+pub mod natives {
+    use super::*;
+
+    /// Collects, and answers with its argument plus one.
+    pub unsafe extern "C" fn test_collect(context: *mut Context, value: u64) -> u64 {
+        // SAFETY: called by compiled code with its own context; the mutator is borrowed for this call.
+        unsafe { (*(*context).thread).mutator.collect() };
+        value + 1
+    }
+
+    /// Answers with (b, a + b, x) for (a, b, x).
+    pub unsafe extern "C" fn test_several(context: *mut Context, a: u64, b: u64, x: f64) {
+        // SAFETY: called by compiled code with its own context.
+        unsafe { (&mut (*context).results)[..3].copy_from_slice(&[b, a + b, x.to_bits()]) };
+    }
+
+    /// A leaf: the sum of a byte, a float rounded down, and an int.
+    pub unsafe extern "C" fn test_leaf(_: *mut Context, a: u64, x: f64, b: u64) -> u64 {
+        a + x as u64 + b
+    }
+
+    /// Stops the program.
+    pub unsafe extern "C" fn test_raise(context: *mut Context) {
+        // SAFETY: called by compiled code with its own context.
+        unsafe {
+            let thread = (*context).thread;
+            let stack = stack::walk(context, &(*thread).code);
+            let error = RuntimeError::new("T0001", "raised").with_stack(stack);
+            (*thread).stop = Some(Stop::Error(error));
+            (*context).raised = 1;
+        }
+    }
+
+    /// The first two words of a value in memory, added; 1000 times the shape is added too.
+    pub unsafe extern "C" fn test_shaped(_: *mut Context, value: *const u64, shape: u64) -> u64 {
+        // SAFETY: the tests pass values of at least two words.
+        unsafe { *value + *value.add(1) + 1000 * u64::from(shape != 0) }
+    }
+
+    /// The length of a string.
+    pub unsafe extern "C" fn test_len(_: *mut Context, string: u64) -> u64 {
+        // SAFETY: a live string's length follows its header.
+        unsafe { *((string + 8) as *const u64) }
+    }
+
+    /// Calls a closure without arguments and gives its int answer plus one.
+    pub unsafe extern "C" fn test_call(context: *mut Context, closure: u64) -> u64 {
+        let mut registers = Registers::default();
+        registers.ints[0] = closure;
+        // SAFETY: a closure's code lies after its header; it takes the closure alone.
+        unsafe {
+            let code = *((closure + 8) as *const usize);
+            match entry::enter(context, code, &mut registers) {
+                Ok(()) => registers.ints[0] + 1,
+                Err(entry::Raised) => 0,
+            }
+        }
+    }
+
+    pub fn table() -> Vec<(String, usize, bool)> {
+        vec![
+            ("test_collect".into(), test_collect as *const () as usize, false),
+            ("test_several".into(), test_several as *const () as usize, false),
+            ("test_leaf".into(), test_leaf as *const () as usize, true),
+            ("test_raise".into(), test_raise as *const () as usize, false),
+            ("test_shaped".into(), test_shaped as *const () as usize, false),
+            ("test_len".into(), test_len as *const () as usize, true),
+            ("test_call".into(), test_call as *const () as usize, false),
+        ]
+    }
+}

@@ -1,0 +1,9 @@
+//! Hand-made MIR, compiled and run: every kind of statement, every way to stop, and random programs under a
+//! collector that never rests.
+
+mod build;
+mod fuzz;
+mod machine;
+mod random;
+mod run;
+mod traps;

@@ -1,0 +1,256 @@
+//! What stops a program, and what the error says about it.
+
+use crate::build::*;
+use crate::machine::{Answer, Setup, natives, run, run_with};
+use medi_check::mir::*;
+use medi_check::types::{Ty, TyId, Types};
+
+const INT: TyId = Types::INT;
+const FLOAT: TyId = Types::FLOAT;
+const BYTE: TyId = Types::BYTE;
+
+fn stopped(answer: &Answer) -> (&str, u32) {
+    let error = answer.error();
+    (error.code, error.stack.first().map_or(0, |frame| frame.line))
+}
+
+/// One statement on line 3 (the spans of these tests are byte offsets in a file of newlines).
+fn stopping(ty: TyId, rvalue: Rvalue) -> Answer {
+    let mut main = Func::new("main", &[], INT);
+    for _ in 0..2 {
+        main.binary(INT, BinaryOp::AddInt, int(1), int(2));
+    }
+    main.let_(ty, rvalue);
+    main.ret(int(0));
+    run(&Build::default().main(main))
+}
+
+/// The same, with an operand that the compiler does not know.
+fn stopping_on(operand: i64, ty: TyId, rvalue: impl Fn(Operand) -> Rvalue) -> Answer {
+    let mut main = Func::new("main", &[INT], INT);
+    for _ in 0..2 {
+        main.binary(INT, BinaryOp::AddInt, int(1), int(2));
+    }
+    let operand_local = main.param(0);
+    main.let_(ty, rvalue(operand_local));
+    main.ret(int(0));
+    let setup = Setup { args: vec![operand as u64], ..Setup::default() };
+    run_with(&Build::default().main(main), &setup)
+}
+
+fn binary(op: BinaryOp, a: Operand, b: Operand) -> Rvalue {
+    Rvalue::Binary(op, a, b)
+}
+
+#[test]
+fn overflow_stops_with_its_line() {
+    const MIN: i64 = i64::MIN;
+    const MAX: i64 = i64::MAX;
+    type Make = fn(Operand) -> Rvalue;
+    let cases: [(i64, Make); 9] = [
+        (MAX, |x| binary(BinaryOp::AddInt, x, int(1))),
+        (MIN, |x| binary(BinaryOp::AddInt, x, int(-1))),
+        (MIN, |x| binary(BinaryOp::SubInt, x, int(1))),
+        (MAX, |x| binary(BinaryOp::AddInt, x.clone(), x)),
+        (MIN, |x| binary(BinaryOp::SubInt, int(0), x)),
+        (MAX, |x| binary(BinaryOp::MulInt, x.clone(), x)),
+        (MIN, |x| binary(BinaryOp::DivInt, x, int(-1))),
+        (MIN, |x| Rvalue::Unary(UnaryOp::NegInt, x)),
+        (MIN, |x| Rvalue::Unary(UnaryOp::AbsInt, x)),
+    ];
+    for (number, (operand, make)) in cases.into_iter().enumerate() {
+        let answer = stopping_on(operand, INT, make);
+        assert_eq!(stopped(&answer), ("R0001", 4), "case {number}");
+    }
+}
+
+#[test]
+fn division_by_zero_stops() {
+    for op in [BinaryOp::DivInt, BinaryOp::RemInt] {
+        let answer = stopping_on(0, INT, |zero| binary(op, int(5), zero));
+        assert_eq!(stopped(&answer), ("R0002", 4));
+    }
+}
+
+#[test]
+fn conversions_that_lose_the_value_stop_and_name_it() {
+    let answer = stopping_on(300, BYTE, |x| Rvalue::Unary(UnaryOp::IntToByte, x));
+    assert_eq!(stopped(&answer), ("R0006", 4));
+    assert!(answer.error().message.contains("300"), "{}", answer.error().message);
+    for value in [f64::NAN, 1e300, -1e300, 9_223_372_036_854_775_808.0] {
+        for op in [UnaryOp::FloatToInt, UnaryOp::RoundToInt] {
+            let answer = stopping(INT, Rvalue::Unary(op, float(value)));
+            assert_eq!(stopped(&answer), ("R0006", 4), "{value}");
+        }
+    }
+}
+
+#[test]
+fn shift_distances_are_checked() {
+    for distance in [64, -1] {
+        let answer = stopping_on(distance, INT, |x| binary(BinaryOp::Shl, int(1), x));
+        assert_eq!(stopped(&answer), ("R0013", 4));
+        assert!(answer.error().message.contains(&distance.to_string()));
+    }
+}
+
+#[test]
+fn an_index_out_of_range_is_named_with_the_length() {
+    for index in [3, -1] {
+        let mut main = Func::new("main", &[INT], INT);
+        main.stmt(StmtKind::Bounds { index: main.param(0), len: int(3) });
+        main.ret(int(0));
+        let setup = Setup { args: vec![index as u64], ..Setup::default() };
+        let answer = run_with(&Build::default().main(main), &setup);
+        assert_eq!(stopped(&answer), ("R0003", 2));
+        let message = &answer.error().message;
+        assert!(message.contains(&index.to_string()) && message.contains('3'), "{message}");
+    }
+}
+
+#[test]
+fn a_nil_assertion_and_a_negative_length_stop() {
+    let mut main = Func::new("main", &[], INT);
+    main.end(TerminatorKind::Trap(Trap::NilAssert));
+    assert_eq!(stopped(&run(&Build::default().main(main))), ("R0004", 2));
+    let mut build = Build::default();
+    let ints = build.ty(Ty::Array(INT));
+    let mut main = Func::new("main", &[INT], INT);
+    main.let_(ints, Rvalue::NewArray { ty: ints, len: main.param(0) });
+    main.ret(int(0));
+    let setup = Setup { args: vec![-5i64 as u64], ..Setup::default() };
+    assert_eq!(stopped(&run_with(&build.main(main), &setup)), ("R0013", 2));
+}
+
+#[test]
+fn the_call_stack_names_every_function_and_line() {
+    let mut build = Build::default();
+    let mut inner = Func::new("inner", &[INT], INT);
+    let value = inner.binary(INT, BinaryOp::DivInt, int(1), inner.param(0));
+    inner.ret(value);
+    let inner = build.add(inner);
+    let mut outer = Func::new("outer", &[INT], INT);
+    outer.binary(INT, BinaryOp::AddInt, int(1), int(1));
+    let value = Rvalue::Call { function: inner, args: vec![outer.param(0)] };
+    let value = outer.let_(INT, value);
+    outer.ret(value);
+    let outer = build.add(outer);
+    let mut main = Func::new("main", &[], INT);
+    let value = main.let_(INT, Rvalue::Call { function: outer, args: vec![int(0)] });
+    main.ret(value);
+    let answer = run(&build.main(main));
+    let stack = answer.error().stack.iter();
+    let stack: Vec<_> = stack.map(|f| (f.function.as_str(), f.file.as_str(), f.line)).collect();
+    assert_eq!(
+        stack,
+        [("inner", "test.medi", 2), ("outer", "test.medi", 3), ("main", "test.medi", 2)]
+    );
+}
+
+#[test]
+fn an_inlined_call_still_has_its_frame() {
+    let mut main = Func::new("main", &[INT], INT);
+    let inlined = main.inlined("small", 7);
+    let block = main.block();
+    main.mark_inlined(block, inlined);
+    main.goto(block);
+    main.at(block);
+    let value = main.binary(INT, BinaryOp::DivInt, int(1), main.param(0));
+    main.ret(value);
+    let answer = run(&Build::default().main(main));
+    let stack = answer.error().stack.iter();
+    let stack: Vec<_> = stack.map(|f| (f.function.as_str(), f.line)).collect();
+    assert_eq!(stack, [("small", 3), ("main", 8)]);
+}
+
+fn recursion() -> Program {
+    let mut build = Build::default();
+    let function = build.next_function();
+    let mut deep = Func::new("deep", &[INT], INT);
+    let next = deep.binary(INT, BinaryOp::AddInt, deep.param(0), int(1));
+    let value = deep.let_(INT, Rvalue::Call { function, args: vec![next] });
+    let value = deep.binary(INT, BinaryOp::AddInt, value, int(1));
+    deep.ret(value);
+    build.add(deep);
+    let mut main = Func::new("main", &[], INT);
+    let value = main.let_(INT, Rvalue::Call { function, args: vec![int(0)] });
+    main.ret(value);
+    build.main(main)
+}
+
+#[test]
+fn endless_recursion_is_an_error_with_a_shortened_stack() {
+    let answer = run_with(&recursion(), &Setup { stack: 2 << 20, ..Setup::default() });
+    let error = answer.error();
+    assert_eq!(error.code, "R0007");
+    assert!(error.stack.len() < 40, "{} frames", error.stack.len());
+    assert_eq!(error.stack.last().map(|frame| frame.function.as_str()), Some("main"));
+    assert!(error.stack.iter().any(|frame| frame.function.contains("more calls")));
+}
+
+#[test]
+fn an_error_in_a_native_function_goes_through_all_frames() {
+    let mut build = Build::default();
+    let raise = build.native("test_raise", &[], Types::UNIT);
+    let mut inner = Func::new("inner", &[], Types::UNIT);
+    inner.let_(Types::UNIT, Rvalue::CallNative { native: raise, args: vec![] });
+    inner.ret(unit());
+    let inner = build.add(inner);
+    let mut main = Func::new("main", &[], INT);
+    main.let_(Types::UNIT, Rvalue::Call { function: inner, args: vec![] });
+    main.ret(int(0));
+    let mut setup = Setup::default();
+    setup.code.natives = natives::table();
+    let answer = run_with(&build.main(main), &setup);
+    assert_eq!(stopped(&answer), ("T0001", 2));
+    assert_eq!(answer.error().stack.len(), 2);
+}
+
+#[test]
+fn an_error_in_a_callback_stops_the_caller_of_the_native_too() {
+    let mut build = Build::default();
+    let func = build.ty(Ty::Func { params: vec![], result: INT });
+    let call = build.native("test_call", &[NativeParam::Plain(func)], INT);
+    let mut inner = Func::new("inner", &[], INT).capturing(&[INT]);
+    let zero = inner.let_(INT, Rvalue::Capture(0));
+    let value = inner.binary(INT, BinaryOp::RemInt, int(1), zero);
+    inner.ret(value);
+    let inner = build.add(inner);
+    let mut main = Func::new("main", &[], INT);
+    let closure = Rvalue::NewClosure { function: inner, ty: func, captures: vec![int(0)] };
+    let closure = main.let_(func, closure);
+    let value = main.let_(INT, Rvalue::CallNative { native: call, args: vec![closure] });
+    main.ret(value);
+    let mut setup = Setup::default();
+    setup.code.natives = natives::table();
+    let answer = run_with(&build.main(main), &setup);
+    let stack = answer.error().stack.iter();
+    let stack: Vec<_> = stack.map(|f| (f.function.as_str(), f.line)).collect();
+    assert_eq!((answer.error().code, stack), ("R0002", vec![("inner", 3), ("main", 3)]));
+}
+
+#[test]
+fn running_out_of_memory_is_an_error() {
+    let mut build = Build::default();
+    let ints = build.ty(Ty::Array(INT));
+    let arrays = build.ty(Ty::Array(ints));
+    let mut main = Func::new("main", &[], INT);
+    let keep = main.let_(arrays, Rvalue::NewArray { ty: arrays, len: int(1000) });
+    main.repeat(int(1000), |main, i| {
+        let new = main.let_(ints, Rvalue::NewArray { ty: ints, len: int(100_000) });
+        main.stmt(StmtKind::Barrier { object: keep.clone() });
+        main.stmt(StmtKind::SetElem { array: keep.clone(), index: i, value: new });
+    });
+    main.ret(int(0));
+    let mut setup = Setup::default();
+    setup.heap.limit = Some(64 << 20);
+    assert_eq!(stopped(&run_with(&build.main(main), &setup)).0, "R0008");
+}
+
+#[test]
+fn float_division_by_zero_is_no_error() {
+    let mut main = Func::new("main", &[], FLOAT);
+    let value = main.binary(FLOAT, BinaryOp::DivFloat, float(1.0), float(0.0));
+    main.ret(value);
+    assert_eq!(run(&Build::default().main(main)).float(), f64::INFINITY);
+}
