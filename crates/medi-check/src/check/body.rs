@@ -334,10 +334,10 @@ impl<'a> Body<'_, 'a> {
                         .help(format!("remove it, or call it `_{name}` if that is meant")),
                 );
             } else if local.kind == LocalKind::Var && !local.changed {
-                let message = format!("`{name}` never changes");
+                let message = format!("`{name}` is never assigned again");
                 warnings.push(
                     Diagnostic::warning("E0214", message, local.hir.span, "")
-                        .help("declare it with `let`"),
+                        .help("declare it with `let`: what it refers to may still change"),
                 );
             }
         }

@@ -485,7 +485,8 @@ impl Body<'_, '_> {
         let types: Vec<TyId> = types.iter().map(|ty| self.c.types.substitute(*ty, &args)).collect();
         let mut nested: Vec<Option<hir::Pattern>> = types.iter().map(|_| None).collect();
         let named = fields.iter().any(|field| field.name.is_some());
-        if !named && fields.len() != names.len() {
+        let miscounted = !named && fields.len() != names.len();
+        if miscounted {
             let message = format!(
                 "`{}` has {}, {} named here",
                 name.name,
@@ -516,7 +517,9 @@ impl Body<'_, '_> {
                 self.pattern_at(&field.pattern, Types::ERROR, kind, bound);
                 continue;
             };
-            nested[place] = Some(self.pattern_at(&field.pattern, types[place], kind, bound));
+            // With a field too few or too many, nobody knows which is which.
+            let ty = if miscounted { Types::ERROR } else { types[place] };
+            nested[place] = Some(self.pattern_at(&field.pattern, ty, kind, bound));
         }
         let fields = nested
             .into_iter()

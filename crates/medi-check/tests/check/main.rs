@@ -2,6 +2,7 @@
 //! real one declares.
 
 mod accepted;
+mod explanations;
 mod library;
 mod ui;
 
