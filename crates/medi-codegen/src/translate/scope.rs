@@ -59,7 +59,8 @@ impl<'a> Translator<'a> {
         results: &[Scalar],
     ) -> Vec<Value> {
         let index = self.unit.internal(internal);
-        self.native(Some(point), index, args, results)
+        let point = (!self.unit.natives[index].leaf).then_some(point);
+        self.native(point, index, args, results)
     }
 
     /// Leaves through `scope_raise` when `condition` is not zero.
