@@ -218,7 +218,8 @@ pub enum StmtKind {
         field: u32,
         value: Operand,
     },
-    /// The index is in bounds: a [`StmtKind::Bounds`] dominates it, or the library promises it.
+    /// The index is in bounds: a [`StmtKind::Bounds`] dominates it, the loop around it counts up to the
+    /// length, or the library promises it.
     SetElem {
         array: Operand,
         index: Operand,

@@ -18,6 +18,7 @@ mod effects;
 mod expr;
 mod format;
 mod func;
+mod hoist;
 mod inline;
 mod instantiate;
 mod loops;
@@ -67,6 +68,7 @@ fn lower_here(mut program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>
     }
     let mut lowered = lowering.finish(main, main_args);
     inline::run(&mut lowered);
+    hoist::run(&mut lowered);
     #[cfg(any(debug_assertions, test))]
     {
         let violations = mir::validate::validate(&lowered);

@@ -90,7 +90,7 @@ fn reachable(function: &mut Function) -> Vec<bool> {
 
 /// Puts the blocks in the order in which control first comes to them, loops before what follows them,
 /// and leaves out those it never comes to.
-fn order_blocks(function: &mut Function) {
+pub(super) fn order_blocks(function: &mut Function) {
     let count = function.blocks.len();
     let mut seen = vec![false; count];
     let mut finished = vec![];

@@ -20,9 +20,8 @@ pub struct Lowered {
     pub program: Result<mir::Program, Vec<Diagnostic>>,
 }
 
-/// # Panics
-/// If the parser or the checker report an error: that is not what these tests are about.
-pub fn lower_source(library: &Library, path: &str, text: &str) -> Lowered {
+/// The program lowered, or what the parser or the checker has against it.
+pub fn lower_source(library: &Library, path: &str, text: &str) -> Result<Lowered, String> {
     let mut sources = SourceMap::default();
     let mut files: Vec<_> = library
         .files
@@ -34,14 +33,16 @@ pub fn lower_source(library: &Library, path: &str, text: &str) -> Lowered {
     let mut modules = vec![];
     for file in files {
         let (module, found) = medi_syntax::parse(&sources, file);
-        assert!(found.is_empty(), "{}", medi_syntax::render::human(&sources, &found, false));
+        if !found.is_empty() {
+            return Err(medi_syntax::render::human(&sources, &found, false));
+        }
         modules.push(module);
     }
     let (program, found) = check::check(&sources, &modules, true);
     let Some(program) = program else {
-        panic!("{}", medi_syntax::render::human(&sources, &found, false));
+        return Err(medi_syntax::render::human(&sources, &found, false));
     };
-    Lowered { sources, file, program: lower::lower(program) }
+    Ok(Lowered { sources, file, program: lower::lower(program) })
 }
 
 fn text_of(lowered: &Lowered) -> String {
@@ -75,7 +76,9 @@ fn each_fixture_lowers_to_its_mir() {
     for path in paths {
         let name = path.file_name().and_then(|name| name.to_str()).expect("a plain name");
         let source = std::fs::read_to_string(&path).expect("it can be read");
-        let found = text_of(&lower_source(&prelude, name, &source));
+        let lowered =
+            lower_source(&prelude, name, &source).unwrap_or_else(|error| panic!("{error}"));
+        let found = text_of(&lowered);
         let expected_path = path.with_extension("mir");
         if update {
             std::fs::write(&expected_path, &found).expect("it can be written");

@@ -4,6 +4,7 @@ mod fixtures;
 mod lowering;
 mod machine;
 mod oracle;
+mod programs;
 mod random;
 mod tree;
 mod validator;
