@@ -282,6 +282,7 @@ pub enum ExprKind {
 
 /// The condition of an `if` or a `while`: an expression, or `let pattern = value`.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one per `if` or `while`, and boxed in `ExprKind`")]
 pub enum Cond {
     Expr(Expr),
     Let { pattern: Pattern, value: Expr },

@@ -58,6 +58,8 @@ struct Lexer<'a> {
     at: usize,
     modes: Vec<Mode>,
     newline: bool,
+    line_start: usize,
+    indent: u16,
     doc: Option<String>,
     /// Strings that start before this offset are taken without insertions: one of them is broken.
     plain_until: usize,
@@ -82,6 +84,8 @@ impl<'a> Lexer<'a> {
             at: 0,
             modes: vec![],
             newline: true,
+            line_start: 0,
+            indent: 0,
             doc: None,
             plain_until: 0,
             single_line_strings: 0,
@@ -114,6 +118,7 @@ impl<'a> Lexer<'a> {
     fn finish(mut self) -> Lexed {
         let end = self.at;
         self.push(TokenKind::End, end);
+        self.out.diagnostics.sort_by_key(|diagnostic| diagnostic.labels[0].span.start);
         self.out
     }
 
@@ -152,11 +157,17 @@ impl<'a> Lexer<'a> {
             self.out.docs.push(Doc { token: index, text });
         }
         let newline_before = std::mem::take(&mut self.newline);
+        if newline_before {
+            let line = &self.text.as_bytes()[self.line_start..];
+            let blanks = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            self.indent = blanks.min(u16::MAX as usize) as u16;
+        }
         self.out.tokens.push(Token {
             kind,
             start: start as u32,
             end: self.at as u32,
             newline_before,
+            indent: self.indent,
         });
     }
 
@@ -172,6 +183,7 @@ impl<'a> Lexer<'a> {
                     }
                     self.at += 1;
                     self.newline = true;
+                    self.line_start = self.at;
                 }
                 b'/' if self.byte(1) == b'/' => self.line_comment(),
                 b'/' if self.byte(1) == b'*' => self.block_comment(),
@@ -222,8 +234,12 @@ impl<'a> Lexer<'a> {
             } else if self.take("*/") {
                 depth -= 1;
             } else {
-                self.newline |= self.byte(0) == b'\n';
+                let newline = self.byte(0) == b'\n';
                 self.at += 1;
+                if newline {
+                    self.newline = true;
+                    self.line_start = self.at;
+                }
             }
         }
         let comment = &self.text[start..self.at];

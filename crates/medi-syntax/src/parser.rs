@@ -33,7 +33,10 @@ use crate::token::{Lexed, Token, TokenKind};
 
 /// How deeply expressions, blocks, types and patterns may nest, and how many operators or calls may
 /// follow each other in one expression. A tree is at most twice as high.
-pub const MAX_DEPTH: u32 = 256;
+pub const MAX_DEPTH: u32 = 200;
+
+/// More errors than this are not reported for a file.
+const MAX_ERRORS: usize = 200;
 
 /// Parses a file; whatever the text is, the result is a tree and what was wrong.
 pub fn parse(sources: &SourceMap, file: FileId) -> (Module, Vec<Diagnostic>) {
@@ -42,6 +45,16 @@ pub fn parse(sources: &SourceMap, file: FileId) -> (Module, Vec<Diagnostic>) {
     let mut diagnostics = parser.lexed.diagnostics;
     diagnostics.append(&mut parser.diagnostics);
     diagnostics.sort_by_key(|diagnostic| diagnostic.labels[0].span.start);
+    if let Some(next) = diagnostics.get(MAX_ERRORS) {
+        let place = next.labels[0].span;
+        let hidden = diagnostics.len() - MAX_ERRORS;
+        diagnostics.truncate(MAX_ERRORS);
+        let message = format!("{hidden} more errors in this file are not shown");
+        diagnostics.push(
+            Diagnostic::error("E0903", message, place, "the next one is here")
+                .help("is this a Medi program? correct the first errors, then run again"),
+        );
+    }
     (Module { file, items }, diagnostics)
 }
 
@@ -80,7 +93,7 @@ struct Parser<'a> {
     /// Nested too deeply: nothing more is read or reported.
     stopped: bool,
     /// The indentation of the item that is being read; a declaration as far out ends it.
-    item_indent: usize,
+    item_indent: u16,
     /// The names of enum variants in this file that other languages have as words.
     own_words: Vec<&'a str>,
 }
@@ -193,6 +206,11 @@ impl<'a> Parser<'a> {
         &self.text[span.start as usize..span.end as usize]
     }
 
+    /// A text to repeat in a message; a long one is not, which also bounds the time for many messages.
+    fn short(&self, span: Span) -> Option<&'a str> {
+        Some(self.source(span)).filter(|text| text.len() <= 120)
+    }
+
     fn text_of(&self, token: Token) -> &'a str {
         &self.text[token.start as usize..token.end as usize]
     }
@@ -209,13 +227,6 @@ impl<'a> Parser<'a> {
     /// The tokens touch.
     fn touches(&self, left: Token, right: Token) -> bool {
         left.end == right.start
-    }
-
-    /// The width of the indentation of the line that a token is on.
-    fn indent(&self, token: Token) -> usize {
-        let start = token.start as usize;
-        let line = self.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        self.text[line..].bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
     }
 
     /// The token that closes the one at `open`, if one does.
@@ -284,23 +295,24 @@ impl<'a> Parser<'a> {
 
     /// Reports that the current token cannot stand here, unless that is known.
     fn blame(&mut self, diagnostic: Diagnostic) {
-        let known = self.blamed.replace(self.at) == Some(self.at);
-        let truncated = self.lexed.truncated && self.at(TokenKind::End);
-        // What the lexer found wrong at this place explains it better.
-        let before = self.at.saturating_sub(1);
-        let gap = self.lexed.tokens[before].end..=self.token().end;
-        let lexical = self
-            .lexed
-            .diagnostics
-            .iter()
-            .rev()
-            .take_while(|d| d.labels[0].span.end >= *gap.start());
-        let explained = lexical
-            .filter(|d| d.code != "E0902")
-            .any(|d| gap.contains(&d.labels[0].span.start) && d.labels[0].span.end <= *gap.end());
-        if !known && !truncated && !explained {
+        let known = self.is_explained();
+        self.blamed = Some(self.at);
+        if !known {
             self.teach(diagnostic);
         }
+    }
+
+    /// Something was reported already that explains why the current token is wrong.
+    fn is_explained(&self) -> bool {
+        if self.blamed == Some(self.at) || self.lexed.truncated && self.at(TokenKind::End) {
+            return true;
+        }
+        // What the lexer found between the last token and this one.
+        let gap = self.previous().end.min(self.token().start)..=self.token().end;
+        let errors = &self.lexed.diagnostics;
+        let first = errors.partition_point(|error| error.labels[0].span.start < *gap.start());
+        let within = |error: &Diagnostic| error.labels[0].span.end <= *gap.end();
+        errors[first..].first().is_some_and(within)
     }
 
     /// What stands at the current place, in words.
@@ -402,6 +414,11 @@ impl<'a> Parser<'a> {
             Some(partner) => self.at = partner + 1,
             None => drop(self.bump()),
         }
+    }
+
+    /// Within brackets: neither they nor the file end here.
+    fn at_element(&self) -> bool {
+        !self.kind().closes() && !self.at(TokenKind::End)
     }
 
     /// After the elements of the bracket at `open`: takes the closing token, or reports that it is

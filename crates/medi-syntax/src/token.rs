@@ -163,6 +163,9 @@ pub struct Token {
     pub end: u32,
     /// A line ends between the token before and this one.
     pub newline_before: bool,
+    /// How many spaces and tabs the line begins with that this token, or the first before it that
+    /// begins a line, stands on.
+    pub indent: u16,
 }
 
 /// A documentation comment, for the item that begins at `token`.
@@ -180,6 +183,7 @@ pub struct Lexed {
     pub formats: Vec<FormatSpec>,
     /// In order of `token`.
     pub docs: Vec<Doc>,
+    /// In the order of their places.
     pub diagnostics: Vec<Diagnostic>,
     /// A string or a comment swallowed the rest of the file, so what is missing at its end was
     /// reported already.

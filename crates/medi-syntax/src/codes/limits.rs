@@ -7,7 +7,7 @@ pub(super) static CODES: &[Code] = &[
         code: "E0901",
         title: "nesting that is too deep, or a chain that is too long",
         explanation: "\
-Expressions, blocks, types and patterns nest at most 256 deep, and at most 256 operators or calls \
+Expressions, blocks, types and patterns nest at most 200 deep, and at most 200 operators or calls \
 follow each other in one expression. The limit keeps the compiler's memory bounded, whatever the \
 program; people write a tenth of it. Generated code reaches it more easily.
 
@@ -33,6 +33,15 @@ func main(args: list[string]) {
   print(read_text(args[0]))
 }
 ```
+",
+    },
+    Code {
+        code: "E0903",
+        title: "too many errors to show",
+        explanation: "\
+At most 200 errors are shown for a file, since the later ones most often follow from the first. \
+Correct those and run again. Hundreds of errors mostly mean that the file is no Medi program, or \
+that a bracket or a quotation mark is missing near its beginning.
 ",
     },
 ];

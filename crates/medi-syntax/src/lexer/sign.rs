@@ -198,7 +198,7 @@ impl Lexer<'_> {
     fn foreign_quote(&mut self, start: usize, quote: char) {
         let close: &[char] = match quote {
             '‘' | '’' => &['‘', '’', '\''],
-            '“' | '”' | '„' => &['“', '”', '"'],
+            '“' | '”' | '„' => &['“', '”', '„', '"'],
             '`' => &['`'],
             _ => &['\''],
         };

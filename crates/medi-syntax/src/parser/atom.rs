@@ -179,7 +179,7 @@ impl Parser<'_> {
         self.bump();
         let mut values = self.within(Context::GROUP, |parser| {
             let mut values = vec![];
-            while !parser.at(TokenKind::RParen) && !parser.at(TokenKind::End) {
+            while parser.at_element() {
                 let value = parser.group_value();
                 values.push(value);
                 if !parser.separator(TokenKind::RParen) {
@@ -210,7 +210,7 @@ impl Parser<'_> {
         self.bump();
         let mut params = vec![];
         self.within(Context::GROUP, |parser| {
-            while !parser.at(TokenKind::RParen) && !parser.at(TokenKind::End) {
+            while parser.at_element() {
                 let Some(name) = parser.expect_name("the name of a parameter") else { break };
                 let ty = parser.eat(TokenKind::Colon).then(|| parser.type_expr());
                 params.push(ClosureParam { name, ty });
@@ -237,7 +237,7 @@ impl Parser<'_> {
             }
             let mut values = vec![];
             let mut pairs = vec![];
-            while !parser.at(TokenKind::RBracket) && !parser.at(TokenKind::End) {
+            while parser.at_element() {
                 let value = parser.expr();
                 if parser.eat(TokenKind::Colon) {
                     let pair = (value, parser.expr());
@@ -319,7 +319,7 @@ impl Parser<'_> {
         self.bump();
         let mut pairs = vec![];
         self.within(Context::GROUP, |parser| {
-            while !parser.at(TokenKind::RBrace) && !parser.at(TokenKind::End) {
+            while parser.at_element() {
                 let key = parser.expr();
                 if !parser.expect(TokenKind::Colon, "`:` and a value") {
                     break;
@@ -549,7 +549,6 @@ impl Parser<'_> {
     /// Something that is no value.
     fn no_value(&mut self) -> Expr {
         let start = self.here();
-        let place = self.missing_place();
         let error = |parser: &Self| parser.error_expr(parser.since(start));
         match self.kind() {
             TokenKind::RParen | TokenKind::RBracket | TokenKind::RBrace => {
@@ -629,7 +628,8 @@ impl Parser<'_> {
             _ => {}
         }
         self.unexpected("E0102", "a value");
-        self.error_expr(place)
+        // Empty, so that it overlaps nothing that is written.
+        self.error_expr(self.after_previous())
     }
 
     /// `.5`, or `.acquire` of `fence(.acquire)`.

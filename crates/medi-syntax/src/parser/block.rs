@@ -68,7 +68,7 @@ impl Parser<'_> {
     /// A declaration that stands no deeper than the one being read: a `}` is missing before it.
     fn begins_lost_item(&self) -> bool {
         let token = self.token();
-        token.newline_before && self.begins_item() && self.indent(token) <= self.item_indent
+        token.newline_before && self.begins_item() && token.indent <= self.item_indent
     }
 
     fn statement_into(&mut self, stmts: &mut Vec<Stmt>) {
@@ -169,7 +169,7 @@ impl Parser<'_> {
             return self.braces();
         }
         let body = self.unbraced(header);
-        let indent = " ".repeat(self.indent(self.lexed.tokens[header]));
+        let indent = " ".repeat(self.lexed.tokens[header].indent.into());
         let end = Span { start: body.span.end, ..body.span };
         let diagnostic = Diagnostic::error(
             "E0107",
@@ -189,40 +189,40 @@ impl Parser<'_> {
     fn missing_braces(&mut self, header: usize, owner: &str) -> Block {
         let place = self.missing_place();
         let line = self.on_line();
-        let blamed = self.blamed == Some(self.at);
+        let known = self.is_explained();
         let found = self.found();
-        let at = self.at;
         let errors = self.diagnostics.len();
+        // What the body says about its first token would be the same mistake.
+        self.blamed = Some(self.at);
         let body = self.unbraced(header);
-        if blamed {
-            return body;
+        if !known {
+            let clean = line && self.diagnostics.len() == errors;
+            self.explain_missing_braces(owner, &found, place, body.stmts.first().filter(|_| clean));
         }
-        let diagnostic = Diagnostic::error(
-            "E0122",
-            match body.stmts.is_empty() {
-                true => format!("expected `{{` and the body of {owner}, found {found}"),
-                false => format!("the body of {owner} stands in braces"),
-            },
-            place,
-            "a `{` is missing here",
-        );
-        let diagnostic = match body.stmts.first() {
-            Some(first) if line && self.diagnostics.len() == errors => {
+        body
+    }
+
+    /// `first` is the statement that is easily put into braces.
+    fn explain_missing_braces(
+        &mut self,
+        owner: &str,
+        found: &str,
+        place: Span,
+        first: Option<&Stmt>,
+    ) {
+        let message = match first {
+            None => format!("expected `{{` and the body of {owner}, found {found}"),
+            Some(_) => format!("the body of {owner} stands in braces"),
+        };
+        let diagnostic = Diagnostic::error("E0122", message, place, "a `{` is missing here");
+        self.teach(match first {
+            Some(first) => {
                 let start = Span { end: first.span.start, ..first.span };
-                let end = Span { start: body.span.end, ..body.span };
+                let end = Span { start: first.span.end, ..first.span };
                 diagnostic.edit(start, "{ ").edit(end, " }")
             }
-            _ => diagnostic.help("a body stands in `{` and `}`, also if it is one statement"),
-        };
-        // The message about the header comes before those about the body.
-        let within = self.diagnostics.split_off(errors.min(self.diagnostics.len()));
-        self.blamed = self.blamed.filter(|blamed| *blamed != at);
-        let after = self.at;
-        self.at = at;
-        self.blame(diagnostic);
-        self.at = after;
-        self.diagnostics.extend(within);
-        body
+            None => diagnostic.help("a body stands in `{` and `}`, also if it is one statement"),
+        });
     }
 
     /// The statements that belong to a header by their place: the rest of its line, or the lines below
@@ -231,11 +231,11 @@ impl Parser<'_> {
         self.nested(|parser| {
             parser.within(Context::STATEMENT, |parser| {
                 let start = parser.missing_place();
-                let base = parser.indent(parser.lexed.tokens[header]);
+                let base = parser.lexed.tokens[header].indent;
                 let mut stmts = vec![];
                 let deeper = |parser: &Self| {
                     let token = parser.token();
-                    !parser.ends_block() && token.newline_before && parser.indent(token) > base
+                    !parser.ends_block() && token.newline_before && token.indent > base
                 };
                 if parser.on_line() {
                     if !parser.ends_block() && !parser.kind().closes() {
@@ -430,17 +430,11 @@ impl Parser<'_> {
         iter
     }
 
-    /// Of the tokens after the `:` here, the last one on the line opens a block, and it is not the next.
+    /// On this line a block opens, after something that follows the `:` here.
     fn line_ends_in_brace(&self) -> bool {
-        let mut ahead = 1;
-        while let Some(kind) = self.ahead_on_line(ahead).filter(|kind| *kind != TokenKind::End) {
-            let begins_line = self.ahead_on_line(ahead + 1).is_none();
-            if kind == TokenKind::LBrace && (begins_line || ahead > 1) {
-                return ahead > 1;
-            }
-            ahead += 1;
-        }
-        false
+        let line = (1..64).map_while(|ahead| self.ahead_on_line(ahead));
+        let last = line.enumerate().filter(|(_, kind)| *kind == TokenKind::LBrace).last();
+        last.is_some_and(|(place, _)| place > 0)
     }
 
     /// `1:n`, as R writes it, or `1 to n`.

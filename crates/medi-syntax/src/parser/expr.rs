@@ -29,6 +29,13 @@ pub(super) enum Operator {
     Foreign(u8),
 }
 
+/// An operator of another language, as it was found.
+struct ForeignSign {
+    first: TokenKind,
+    in_list: bool,
+    negated: bool,
+}
+
 impl Operator {
     fn level(self) -> u8 {
         use BinaryOp::*;
@@ -325,33 +332,48 @@ impl Parser<'_> {
         let sign = if joined || negated { self.since(place) } else { place };
         let right = self.binary(level + 1);
         let span = left.span.to(right.span);
-        let written = self.source(sign);
-        let (l, r) = (self.source(left.span), self.source(right.span));
-        let message = format!("there is no operator `{written}`");
-        let diagnostic = Diagnostic::error("E0126", message, sign, "");
-        let call = |name: &str| format!("{name}({l}, {r})");
-        let (diagnostic, rewritten) = match first {
-            _ if in_list => {
-                let not = if negated { "not " } else { "" };
-                (
-                    Diagnostic::error("E0130", "`in` is only for loops", sign, ""),
-                    format!("{not}{r}.contains({l})"),
-                )
-            }
-            TokenKind::Amp => (diagnostic, call("band")),
-            TokenKind::Pipe => (diagnostic, call("bor")),
-            TokenKind::Caret => (diagnostic.help("a power is written `**`"), call("bxor")),
-            TokenKind::ShiftLeft => (diagnostic, call("shl")),
-            TokenKind::ShiftRight => (diagnostic, call("shr")),
-            TokenKind::Percent if written == "%/%" => (diagnostic, call("div")),
-            TokenKind::Percent => (diagnostic, format!("{l} % {r}")),
-            TokenKind::Ident if negated => (diagnostic, format!("{l} != {r}")),
-            TokenKind::Ident => (diagnostic, format!("{l} == {r}")),
-            _ => (diagnostic, format!("{l} != {r}")),
-        };
-        let rewritten = rewritten.replace("None", "nil");
-        self.teach(diagnostic.help(format!("write `{rewritten}`")).edit(span, rewritten));
+        let found = ForeignSign { first, in_list, negated };
+        self.explain_foreign_operator(sign, &found, &left, &right);
         self.error_expr(span)
+    }
+
+    fn explain_foreign_operator(
+        &mut self,
+        sign: Span,
+        found: &ForeignSign,
+        left: &Expr,
+        right: &Expr,
+    ) {
+        let written = self.source(sign);
+        let mut diagnostic = match found.in_list {
+            true => Diagnostic::error("E0130", "`in` is only for loops", sign, ""),
+            false => {
+                let message = format!("there is no operator `{written}`");
+                Diagnostic::error("E0126", message, sign, "")
+            }
+        };
+        if found.first == TokenKind::Caret {
+            diagnostic = diagnostic.help("a power is written `**`");
+        }
+        let (Some(l), Some(r)) = (self.short(left.span), self.short(right.span)) else {
+            return self.teach(diagnostic);
+        };
+        let r = if matches!(r, "None" | "null" | "NULL" | "NA") { "nil" } else { r };
+        let not = if found.negated { "not " } else { "" };
+        let rewritten = match found.first {
+            _ if found.in_list => format!("{not}{r}.contains({l})"),
+            TokenKind::Amp => format!("band({l}, {r})"),
+            TokenKind::Pipe => format!("bor({l}, {r})"),
+            TokenKind::Caret => format!("bxor({l}, {r})"),
+            TokenKind::ShiftLeft => format!("shl({l}, {r})"),
+            TokenKind::ShiftRight => format!("shr({l}, {r})"),
+            TokenKind::Percent if written == "%/%" => format!("div({l}, {r})"),
+            TokenKind::Percent => format!("{l} % {r}"),
+            TokenKind::Ident if !found.negated => format!("{l} == {r}"),
+            _ => format!("{l} != {r}"),
+        };
+        let span = left.span.to(right.span);
+        self.teach(diagnostic.help(format!("write `{rewritten}`")).edit(span, rewritten));
     }
 
     /// `a if c else b`, as Python writes it.
@@ -359,13 +381,26 @@ impl Parser<'_> {
         let place = self.here();
         self.bump();
         let cond = self.binary(0);
+        let other = self.eat(TokenKind::Else).then(|| self.binary(0));
+        let end = other.as_ref().map_or(cond.span, |other| other.span);
+        let span = value.span.to(end);
+        self.explain_trailing_if(place, span, &value, &cond, other.as_ref());
+        self.error_expr(span)
+    }
+
+    fn explain_trailing_if(
+        &mut self,
+        place: Span,
+        span: Span,
+        value: &Expr,
+        cond: &Expr,
+        other: Option<&Expr>,
+    ) {
         let diagnostic = Diagnostic::error("E0118", "an `if` does not follow the value", place, "");
-        if !self.eat(TokenKind::Else) {
-            self.teach(diagnostic.help("write the condition first: `if condition { … }`"));
-            return self.error_expr(value.span.to(cond.span));
-        }
-        let other = self.binary(0);
-        let span = value.span.to(other.span);
+        let Some(other) = other else {
+            let advice = "write the condition first: `if condition { … }`";
+            return self.teach(diagnostic.help(advice));
+        };
         let right = format!(
             "if {} {{ {} }} else {{ {} }}",
             self.source(cond.span),
@@ -373,7 +408,6 @@ impl Parser<'_> {
             self.source(other.span)
         );
         self.teach(diagnostic.help(format!("write `{right}`")).edit(span, right));
-        self.error_expr(span)
     }
 
     /// `a |> f(b)`.

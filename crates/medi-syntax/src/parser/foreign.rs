@@ -305,10 +305,10 @@ impl<'a> Parser<'a> {
 
     /// Skips the lines that are indented deeper than that of `header`, as the body of what was skipped.
     pub(super) fn skip_deeper(&mut self, header: usize) {
-        let base = self.indent(self.lexed.tokens[header]);
+        let base = self.lexed.tokens[header].indent;
         if !self.on_line() {
             while !matches!(self.kind(), TokenKind::End | TokenKind::RBrace)
-                && self.indent(self.token()) > base
+                && self.token().indent > base
             {
                 self.skip_statement();
                 self.eat(TokenKind::Semicolon);

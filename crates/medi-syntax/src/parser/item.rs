@@ -25,7 +25,7 @@ impl Parser<'_> {
         let mut loose = None;
         while !self.at(TokenKind::End) {
             let before = self.at;
-            self.item_indent = self.indent(self.token());
+            self.item_indent = self.token().indent;
             if self.eat(TokenKind::Semicolon) {
                 continue;
             }
@@ -86,7 +86,6 @@ impl Parser<'_> {
     /// A statement outside any function. The first is reported; the others come from the same habit.
     fn loose_statement(&mut self, reported: &mut Option<Span>) {
         let start = self.here();
-        let errors = self.diagnostics.len();
         let meant = match self.kind() {
             TokenKind::Ident => self.misspelt_item(),
             _ => None,
@@ -107,7 +106,7 @@ impl Parser<'_> {
                 if self.token().newline_before && self.begins_item() {
                     break;
                 }
-                if !self.on_line() && self.indent(self.token()) == 0 {
+                if !self.on_line() && self.token().indent == 0 {
                     break;
                 }
             }
@@ -118,7 +117,6 @@ impl Parser<'_> {
         let span = stmt.span;
         if reported.is_none() {
             *reported = Some(span);
-            let within = self.diagnostics.split_off(errors);
             let diagnostic = Diagnostic::error(
                 "E0114",
                 "a statement stands outside every function",
@@ -131,7 +129,6 @@ impl Parser<'_> {
                 ),
                 _ => diagnostic.help("a program begins in `func main() { … }`; put it there"),
             });
-            self.diagnostics.extend(within);
         }
         if self.on_line() && !self.at(TokenKind::Semicolon) {
             self.skip_statement();
@@ -209,7 +206,7 @@ impl Parser<'_> {
         self.bump();
         let mut untyped: Vec<Ident> = vec![];
         self.within(Context::GROUP, |parser| {
-            while !parser.at(TokenKind::RParen) && !parser.at(TokenKind::End) {
+            while parser.at_element() {
                 if parser.self_param(func) {
                     if !parser.separator(TokenKind::RParen) {
                         break;
@@ -446,7 +443,7 @@ impl Parser<'_> {
         while !self.at(TokenKind::End) {
             self.skip_group();
             let token = self.token();
-            if token.newline_before && self.indent(token) <= self.item_indent {
+            if token.newline_before && token.indent <= self.item_indent {
                 return;
             }
         }
@@ -511,7 +508,7 @@ impl Parser<'_> {
             while Some(parser.kind()) != closer && !parser.at(TokenKind::End) {
                 let before = parser.at;
                 if parser.begins_item() && !parser.on_line() {
-                    if parser.indent(parser.token()) <= parser.item_indent {
+                    if parser.token().indent <= parser.item_indent {
                         break;
                     }
                     parser.method_in_record(owner);
@@ -618,7 +615,7 @@ impl Parser<'_> {
             Diagnostic::error("E0115", "methods stand outside the record", place, "")
                 .help(format!("after it, write `func {owner}.{method}(self) {{ … }}`")),
         );
-        let indent = std::mem::replace(&mut self.item_indent, usize::MAX);
+        let indent = std::mem::replace(&mut self.item_indent, u16::MAX);
         let errors = self.diagnostics.len();
         drop(self.item());
         // Its `self` is right once it names its type.
@@ -642,9 +639,9 @@ impl Parser<'_> {
             let open = self.at;
             self.bump();
             self.within(Context::STATEMENT, |parser| {
-                while !parser.at(TokenKind::RBrace) && !parser.at(TokenKind::End) {
+                while parser.at_element() {
                     if parser.begins_item() && !parser.on_line() {
-                        if parser.indent(parser.token()) <= parser.item_indent {
+                        if parser.token().indent <= parser.item_indent {
                             break;
                         }
                         parser.method_in_record(&name);
@@ -725,7 +722,7 @@ impl Parser<'_> {
         self.bump();
         self.within(Context::GROUP, |parser| {
             let mut fields = vec![];
-            while !parser.at(TokenKind::RParen) && !parser.at(TokenKind::End) {
+            while parser.at_element() {
                 let named = parser.ahead(1).kind == TokenKind::Colon;
                 if named {
                     let Some(field) = parser.field_declaration() else { break };

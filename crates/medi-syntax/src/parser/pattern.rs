@@ -172,7 +172,7 @@ impl Parser<'_> {
         self.bump();
         self.within(Context::GROUP, |parser| {
             let mut fields = vec![];
-            while !parser.at(TokenKind::RParen) && !parser.at(TokenKind::End) {
+            while parser.at_element() {
                 let token = parser.token();
                 let named =
                     token.kind == TokenKind::Ident && parser.ahead(1).kind == TokenKind::Colon;
@@ -197,7 +197,7 @@ impl Parser<'_> {
         self.bump();
         let mut parts = self.within(Context::GROUP, |parser| {
             let mut parts = vec![];
-            while !parser.at(TokenKind::RParen) && !parser.at(TokenKind::End) {
+            while parser.at_element() {
                 parts.push(parser.pattern());
                 if !parser.separator(TokenKind::RParen) {
                     break;

@@ -86,7 +86,7 @@ impl Parser<'_> {
         self.bump();
         self.within(Context::GROUP, |parser| {
             let mut args: Vec<Arg> = vec![];
-            while !parser.at(TokenKind::RParen) && !parser.at(TokenKind::End) {
+            while parser.at_element() {
                 let arg = parser.arg();
                 if let (None, Some(Arg { name: Some(last), .. })) = (&arg.name, args.last()) {
                     let last = last.span;
@@ -331,7 +331,7 @@ impl Parser<'_> {
         self.bump();
         let mut fields = vec![];
         self.within(Context::STATEMENT, |parser| {
-            while !parser.at(TokenKind::RBrace) && !parser.at(TokenKind::End) {
+            while parser.at_element() {
                 let Some(field) = parser.record_field() else { break };
                 fields.push(field);
                 if !parser.eat(TokenKind::Comma) && parser.on_line() {
@@ -398,24 +398,24 @@ impl Parser<'_> {
         let place = self.here();
         self.bump();
         let then = self.expr();
-        let colon = self.eat(TokenKind::Colon);
+        let other = self.eat(TokenKind::Colon).then(|| self.expr());
+        let end = other.as_ref().map_or(then.span, |other| other.span);
+        self.explain_ternary(place, &cond, &then, other.as_ref());
+        self.error_expr(cond.span.to(end))
+    }
+
+    fn explain_ternary(&mut self, place: Span, cond: &Expr, then: &Expr, other: Option<&Expr>) {
         let diagnostic = Diagnostic::error("E0118", "there is no `? :`", place, "");
-        if !colon {
-            self.teach(
-                diagnostic
-                    .help("`if condition { a } else { b }` is a value; `e?` hands an error on"),
-            );
-            return self.error_expr(cond.span.to(then.span));
-        }
-        let other = self.expr();
-        let span = cond.span.to(other.span);
+        let Some(other) = other else {
+            let advice = "`if condition { a } else { b }` is a value; `e?` hands an error on";
+            return self.teach(diagnostic.help(advice));
+        };
         let help = format!(
             "write `if {} {{ {} }} else {{ {} }}`",
             self.source(cond.span),
             self.source(then.span),
-            self.source(other.span),
+            self.source(other.span)
         );
         self.teach(diagnostic.help(help));
-        self.error_expr(span)
     }
 }

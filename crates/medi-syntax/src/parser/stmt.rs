@@ -141,16 +141,19 @@ impl Parser<'_> {
 
     /// The right side of `=`; a second `=` is reported.
     fn value_of_assignment(&mut self) -> Expr {
-        let value = self.expr();
-        if self.at(TokenKind::Eq) && self.on_line() {
-            let place = self.here();
+        let mut value = self.expr();
+        let place = self.here();
+        let mut chained = false;
+        while self.at(TokenKind::Eq) && self.on_line() {
             self.bump();
-            let last = self.value_of_assignment();
+            value = self.expr();
+            chained = true;
+        }
+        if chained {
             self.teach(
                 Diagnostic::error("E0116", "an assignment is not a value", place, "")
                     .help("assign to one variable at a time; `==` compares"),
             );
-            return last;
         }
         value
     }
@@ -211,8 +214,8 @@ impl Parser<'_> {
             "const" => diagnostic.help("use `let`, or move it out of the function"),
             _ => diagnostic.help("move it out of the function"),
         });
-        let indent = std::mem::replace(&mut self.item_indent, usize::MAX);
-        let item = self.item();
+        let indent = std::mem::replace(&mut self.item_indent, u16::MAX);
+        let item = self.nested(Self::item);
         self.item_indent = indent;
         drop(item);
         StmtKind::Expr(self.error_expr(self.since(span)))

@@ -240,16 +240,12 @@ impl Parser<'_> {
         self.bump();
         self.height += 1;
         let span = self.since(start);
-        let right = format!("list[{}]", self.source(element.span));
-        self.teach(
-            Diagnostic::error(
-                "E0132",
-                "a list type is written with `list`",
-                span,
-                format!("write `{right}`"),
-            )
-            .edit(span, right),
-        );
+        let message = "a list type is written with `list`";
+        let diagnostic = Diagnostic::error("E0132", message, span, "");
+        self.teach(match self.short(element.span) {
+            Some(element) => diagnostic.edit(span, format!("list[{element}]")),
+            None => diagnostic,
+        });
         if self.height > super::MAX_DEPTH {
             self.height = 0;
             return error_type(span);
