@@ -513,7 +513,9 @@ impl Parser<'_> {
             }
         }
         let body = self.body(Context::STATEMENT);
-        let ended = self.at(TokenKind::Comma)
+        let braces = matches!(body.kind, ExprKind::Block(_)) && self.source(self.previous()) == "}";
+        let ended = braces
+            || self.at(TokenKind::Comma)
             || self.at(TokenKind::Semicolon)
             || self.at(TokenKind::RBrace)
             || !self.on_line();
