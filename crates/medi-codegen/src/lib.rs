@@ -61,6 +61,8 @@ pub struct Compiled {
     pub entry: usize,
     /// The shape of `list[string]`, when `main` takes the program's arguments.
     pub main_args: Option<ShapeId>,
+    /// The shape of `list[string]`, when `main` takes the program's arguments.
+    pub main_args: Option<ShapeId>,
     /// Address of each function, in the program's order.
     pub functions: Vec<usize>,
     /// Bytes of machine code.
