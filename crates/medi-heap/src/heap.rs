@@ -17,7 +17,7 @@ use crate::layout::MutatorWords;
 use crate::mutator::{Inner, Mutator, PollWord};
 use crate::options::Options;
 use crate::sampling::{self, Sample, SiteUse};
-use crate::space::{Refusal, Space};
+use crate::space::{LEAST_LIMIT, Refusal, Space};
 use crate::stats::{PauseCause, Pauses, Stats, TypeUse};
 use crate::stop::Stop;
 use crate::types::{TypeId, TypeLayout, TypeRegistry};
@@ -189,6 +189,13 @@ impl Heap {
     /// Takes memory outside the heap off the ledger again.
     pub fn release(&self, bytes: u64) {
         self.0.space().release(bytes);
+    }
+
+    /// Changes the limit in force, and gives the old one. What is in use already stays, even beyond a lower
+    /// limit; the next allocation that needs more memory then collects, and fails if that does not help. A
+    /// limit below 1 MiB is taken for that.
+    pub fn set_limit(&self, limit: u64) -> Option<u64> {
+        self.0.space().limit.replace(limit.max(LEAST_LIMIT))
     }
 
     /// The counters as they are now.

@@ -28,7 +28,7 @@ const BLOCK_FOOTPRINT: u64 = (BLOCK + BLOCK_GRANULES) as u64;
 /// A block with fewer free granules than this is as good as full.
 const DENSE_GRANULES: usize = BLOCK_GRANULES / 64;
 /// The least memory that a heap can work in.
-const LEAST_LIMIT: u64 = 1 << 20;
+pub(crate) const LEAST_LIMIT: u64 = 1 << 20;
 
 /// A block handed to a thread.
 pub(crate) struct TakenBlock {

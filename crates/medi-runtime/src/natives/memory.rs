@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::value::text;
 
-super::table! { call memory_collect, call memory_number, call memory_snapshot }
+super::table! { call memory_collect, call memory_number, call memory_limit, call memory_snapshot }
 
 /// `memory_collect()`: a whole collection, now.
 unsafe extern "C" fn memory_collect(context: *mut Context) {
@@ -36,6 +36,18 @@ unsafe extern "C" fn memory_number(context: *mut Context, which: i64) -> i64 {
         _ => stats.mark_wall_ns,
     };
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// `memory_limit(bytes: int) -> int`: sets the limit of collected and scope memory together; the old one, −1 for none.
+unsafe extern "C" fn memory_limit(context: *mut Context, bytes: i64) -> i64 {
+    // SAFETY: see the module `natives`.
+    let call = unsafe { Call::new(context) };
+    let Some(bytes) = u64::try_from(bytes).ok().filter(|bytes| *bytes >= 1 << 20) else {
+        call.bad_argument(format!("a memory limit must be at least 1MB, not {bytes} bytes"));
+        return 0;
+    };
+    let old = call.heap().set_limit(bytes);
+    old.map_or(-1, |old| i64::try_from(old).unwrap_or(i64::MAX))
 }
 
 /// `memory_snapshot(path: string) -> Result[()]`: collects, and writes a census of the heap as JSON: `types` (name, objects,
