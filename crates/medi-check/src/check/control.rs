@@ -81,7 +81,7 @@ impl Body<'_, '_> {
         let Some(otherwise) = otherwise else {
             let then = self.block(then, Want::Nothing);
             self.leave(mark);
-            let then = self.to_unit(then);
+            let then = self.without_value(then);
             let kind = ExprKind::If { cond, then: Box::new(then), otherwise: None };
             return hir::Expr { kind, ty: Types::UNIT, span };
         };
@@ -108,7 +108,7 @@ impl Body<'_, '_> {
     }
 
     /// A branch whose value is dropped.
-    fn to_unit(&mut self, body: hir::Expr) -> hir::Expr {
+    fn without_value(&mut self, body: hir::Expr) -> hir::Expr {
         if self.is_error(body.ty) || self.shallow(body.ty) == Types::UNIT {
             return body;
         }
@@ -127,7 +127,7 @@ impl Body<'_, '_> {
         }
         match want {
             Want::Nothing => {
-                let bodies = branches.into_iter().map(|branch| self.to_unit(branch.body)).collect();
+                let bodies = branches.into_iter().map(|branch| self.without_value(branch.body)).collect();
                 (bodies, Types::UNIT)
             }
             Want::Must(wanted, reason) => {
@@ -331,7 +331,7 @@ impl Body<'_, '_> {
         if matches!(self.ty(result), Ty::Unit) {
             let body = self.expr(body, Want::Nothing);
             self.dropped(&body);
-            return self.to_unit(body);
+            return self.without_value(body);
         }
         if !self.is_open(result) {
             return self.expr(body, Want::Must(result, Reason::Result));

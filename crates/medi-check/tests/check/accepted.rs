@@ -10,6 +10,7 @@ use super::{Checked, check_source};
 fn accept(text: &str) -> Checked {
     let checked = check_source("accepted.medi", text, false);
     assert!(checked.diagnostics.is_empty(), "{}", checked.messages());
+    super::tree::verify(checked.program.as_ref().expect("a program without errors"));
     checked
 }
 

@@ -38,7 +38,8 @@ fn every_body_of_the_library_checks_without_a_word() {
     let (program, found) = check::check_all(&sources, &modules);
     diagnostics.extend(found);
     let messages = medi_syntax::render::human(&sources, &diagnostics, false);
-    assert!(program.is_some() && diagnostics.is_empty(), "{messages}");
+    assert!(diagnostics.is_empty(), "{messages}");
+    super::tree::verify(&program.expect("a program without errors"));
 }
 
 fn programs(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -63,8 +64,10 @@ fn every_program_of_the_repository_checks_without_a_word() {
     for path in paths {
         let text = std::fs::read_to_string(&path).expect("a program is UTF-8");
         let (program, messages) = check_program(&path.display().to_string(), text);
-        assert!(program.is_some() || !messages.is_empty());
         said.push_str(&messages);
+        if let Some(program) = program {
+            super::tree::verify(&program);
+        }
     }
     assert!(said.is_empty(), "{said}");
 }

@@ -4,6 +4,8 @@
 mod accepted;
 mod explanations;
 mod library;
+mod robust;
+mod tree;
 mod ui;
 
 use medi_check::{check, hir};
