@@ -274,17 +274,28 @@ impl<'a> Lexer<'a> {
     fn token(&mut self, next: char) {
         let start = self.at;
         match next {
+            'a'..='z' | 'A'..='Z' | '_' => self.word(),
             '0'..='9' => self.number(),
             '"' => self.open_string(),
-            _ if next == '_' || next.is_alphabetic() => self.word(),
+            _ if next.is_alphabetic() => self.word(),
             _ => self.sign(start, next),
+        }
+    }
+
+    /// Takes what can be part of a name.
+    fn skip_word(&mut self) {
+        let rest = self.rest();
+        let ascii = rest.bytes().take_while(|byte| *byte == b'_' || byte.is_ascii_alphanumeric());
+        self.at += ascii.count();
+        if !self.byte(0).is_ascii() {
+            let part = |c: char| c == '_' || c.is_alphanumeric();
+            self.at += self.rest().find(|c| !part(c)).unwrap_or(self.rest().len());
         }
     }
 
     fn word(&mut self) {
         let start = self.at;
-        let part = |c: char| c == '_' || c.is_alphanumeric();
-        self.at += self.rest().find(|c| !part(c)).unwrap_or(self.rest().len());
+        self.skip_word();
         let word = &self.text[start..self.at];
         let prefix = matches!(word, "f" | "F" | "r" | "R" | "b" | "u" | "rb" | "fr" | "s");
         if prefix && matches!(self.byte(0), b'"' | b'\'') {

@@ -2,6 +2,7 @@
 //!
 //! `tests/fixtures/NAME.medi` is read, and what is reported must be `NAME.stderr`; `UPDATE=1` writes it.
 
+use medi_syntax::diagnostic::Edit;
 use medi_syntax::source::SourceMap;
 use medi_syntax::{codes, render};
 use std::collections::BTreeSet;
@@ -87,4 +88,44 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// The text with a diagnostic's edits made.
+fn edited(text: &str, edits: &[Edit]) -> String {
+    let mut edits: Vec<&Edit> = edits.iter().collect();
+    edits.sort_by_key(|edit| edit.span.start);
+    let mut result = String::new();
+    let mut taken = 0;
+    for edit in edits {
+        result.push_str(&text[taken..edit.span.start as usize]);
+        result.push_str(&edit.replacement);
+        taken = edit.span.end as usize;
+    }
+    result + &text[taken..]
+}
+
+#[test]
+fn an_offered_edit_removes_its_error_and_brings_no_other() {
+    let parse = |text: &str| {
+        let mut sources = SourceMap::default();
+        let file = sources.add("edited.medi", text.to_string(), false);
+        medi_syntax::parse(&sources, file).1
+    };
+    let mut wrong = vec![];
+    for path in fixtures() {
+        let text = fs::read_to_string(&path).expect("the fixture can be read");
+        let before = parse(&text);
+        for diagnostic in before.iter().filter(|diagnostic| !diagnostic.edits.is_empty()) {
+            let after = parse(&edited(&text, &diagnostic.edits));
+            if after.len() >= before.len() {
+                wrong.push(format!(
+                    "{}: {}: {:?}",
+                    path.display(),
+                    diagnostic.message,
+                    diagnostic.edits
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

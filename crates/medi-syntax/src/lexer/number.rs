@@ -111,8 +111,7 @@ impl<'a> Lexer<'a> {
 
     fn word_part(&mut self) -> &'a str {
         let start = self.at;
-        let part = |c: char| c == '_' || c.is_alphanumeric();
-        self.at += self.rest().find(|c| !part(c)).unwrap_or(self.rest().len());
+        self.skip_word();
         &self.text[start..self.at]
     }
 

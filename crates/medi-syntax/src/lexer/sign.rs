@@ -5,56 +5,77 @@ use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::token::TokenKind::{self, *};
 
-/// Longest first.
-const SIGNS: &[(&str, TokenKind)] = &[
-    ("..=", DotDotEq),
-    ("**=", StarStarEq),
-    ("..", DotDot),
-    ("::", ColonColon),
-    (":=", ColonEq),
-    ("->", Arrow),
-    ("=>", FatArrow),
-    ("==", EqEq),
-    ("!=", BangEq),
-    ("<=", Le),
-    (">=", Ge),
-    ("<<", ShiftLeft),
-    (">>", ShiftRight),
-    ("&&", And),
-    ("||", Or),
-    ("??", QuestionQuestion),
-    ("?.", QuestionDot),
-    ("**", StarStar),
-    ("+=", PlusEq),
-    ("-=", MinusEq),
-    ("*=", StarEq),
-    ("/=", SlashEq),
-    ("%=", PercentEq),
-    ("(", LParen),
-    (")", RParen),
-    ("[", LBracket),
-    ("]", RBracket),
-    ("{", LBrace),
-    ("}", RBrace),
-    (",", Comma),
-    (";", Semicolon),
-    (":", Colon),
-    (".", Dot),
-    ("?", Question),
-    ("!", Bang),
-    ("+", Plus),
-    ("-", Minus),
-    ("*", Star),
-    ("/", Slash),
-    ("%", Percent),
-    ("<", Lt),
-    (">", Gt),
-    ("=", Eq),
-    ("&", Amp),
-    ("|", Pipe),
-    ("^", Caret),
-    ("~", Tilde),
-];
+/// The sign that a text begins with, the longest there is, and its length.
+fn sign_at(text: &[u8]) -> Option<(TokenKind, usize)> {
+    let byte = |at: usize| text.get(at).copied().unwrap_or(0);
+    let (second, third) = (byte(1), byte(2));
+    Some(match byte(0) {
+        b'(' => (LParen, 1),
+        b')' => (RParen, 1),
+        b'[' => (LBracket, 1),
+        b']' => (RBracket, 1),
+        b'{' => (LBrace, 1),
+        b'}' => (RBrace, 1),
+        b',' => (Comma, 1),
+        b';' => (Semicolon, 1),
+        b'^' => (Caret, 1),
+        b'~' => (Tilde, 1),
+        b':' => match second {
+            b':' => (ColonColon, 2),
+            b'=' => (ColonEq, 2),
+            _ => (Colon, 1),
+        },
+        b'.' => match (second, third) {
+            (b'.', b'=') => (DotDotEq, 3),
+            (b'.', _) => (DotDot, 2),
+            _ => (Dot, 1),
+        },
+        b'?' => match second {
+            b'?' => (QuestionQuestion, 2),
+            b'.' => (QuestionDot, 2),
+            _ => (Question, 1),
+        },
+        b'!' if second == b'=' => (BangEq, 2),
+        b'!' => (Bang, 1),
+        b'=' => match second {
+            b'=' => (EqEq, 2),
+            b'>' => (FatArrow, 2),
+            _ => (Eq, 1),
+        },
+        b'<' => match second {
+            b'=' => (Le, 2),
+            b'<' => (ShiftLeft, 2),
+            _ => (Lt, 1),
+        },
+        b'>' => match second {
+            b'=' => (Ge, 2),
+            b'>' => (ShiftRight, 2),
+            _ => (Gt, 1),
+        },
+        b'+' if second == b'=' => (PlusEq, 2),
+        b'+' => (Plus, 1),
+        b'-' => match second {
+            b'=' => (MinusEq, 2),
+            b'>' => (Arrow, 2),
+            _ => (Minus, 1),
+        },
+        b'*' => match (second, third) {
+            (b'*', b'=') => (StarStarEq, 3),
+            (b'*', _) => (StarStar, 2),
+            (b'=', _) => (StarEq, 2),
+            _ => (Star, 1),
+        },
+        b'/' if second == b'=' => (SlashEq, 2),
+        b'/' => (Slash, 1),
+        b'%' if second == b'=' => (PercentEq, 2),
+        b'%' => (Percent, 1),
+        b'&' if second == b'&' => (And, 2),
+        b'&' => (Amp, 1),
+        b'|' if second == b'|' => (Or, 2),
+        b'|' => (Pipe, 1),
+        _ => return None,
+    })
+}
 
 /// Characters that word processors and other languages write for a sign of Medi.
 const LOOKALIKES: &[(char, &str, TokenKind)] = &[
@@ -79,7 +100,7 @@ const LOOKALIKES: &[(char, &str, TokenKind)] = &[
 impl Lexer<'_> {
     pub(super) fn sign(&mut self, start: usize, next: char) {
         for (wrong, right, kind) in [("===", "==", EqEq), ("!==", "!=", BangEq)] {
-            if self.take(wrong) {
+            if matches!(next, '=' | '!') && self.take(wrong) {
                 let span = self.span(start);
                 self.report(
                     Diagnostic::error("E0126", format!("there is no `{wrong}`"), span, "")
@@ -94,16 +115,13 @@ impl Lexer<'_> {
         if next == ':' && self.begins_format() {
             return self.format(start);
         }
-        let rest = &self.text.as_bytes()[start..];
-        let Some((sign, kind)) = SIGNS.iter().find(|(sign, _)| rest.starts_with(sign.as_bytes()))
-        else {
+        let Some((mut kind, length)) = sign_at(&self.text.as_bytes()[start..]) else {
             return self.unknown(start, next);
         };
-        let mut kind = *kind;
-        self.at += sign.len();
+        self.at += length;
         if let Some(Mode::Insert { brackets, .. }) = self.modes.last_mut() {
             match kind {
-                LParen | LBracket | LBrace => brackets.push(sign.as_bytes()[0]),
+                LParen | LBracket | LBrace => brackets.push(next as u8),
                 RParen if brackets.last() == Some(&b'(') => drop(brackets.pop()),
                 RBracket if brackets.last() == Some(&b'[') => drop(brackets.pop()),
                 RBrace => match brackets.iter().rposition(|open| *open == b'{') {
@@ -151,6 +169,8 @@ impl Lexer<'_> {
                 );
             }
             '@' => {
+                self.skip_word();
+                let span = self.span(start);
                 let diagnostic =
                     Diagnostic::error("E0001", "`@` means nothing in Medi", span, "remove it");
                 self.report(

@@ -71,6 +71,21 @@ impl Parser<'_> {
                     return Expr { kind, span: self.since(start) };
                 }
             }
+            word @ ("new" | "await") if next == Some(TokenKind::Ident) => {
+                self.bump();
+                let after = Span { end: self.here().start, ..start };
+                self.teach(
+                    Diagnostic::error("E0106", format!("there is no `{word}`"), start, "")
+                        .help(match word {
+                            "new" => {
+                                "a record is made by its name: `Patient { id: \"p1\", age: 40 }`"
+                            }
+                            _ => "functions run to their end; tasks are not in this version yet",
+                        })
+                        .edit(after, ""),
+                );
+                return self.nested(Self::atom);
+            }
             "own" if next == Some(TokenKind::Ident) => {
                 self.bump();
                 let value = self.nested(|parser| {
@@ -158,12 +173,16 @@ impl Parser<'_> {
         let start = self.here();
         let token = self.bump();
         let name = self.ident_of(token);
+        self.teach_thin_arrow();
+        self.closure_body(start, vec![ClosureParam { name, ty: None }])
+    }
+
+    fn teach_thin_arrow(&mut self) {
         let arrow = self.here();
         self.teach(
             Diagnostic::error("E0126", "a function value is written with `=>`", arrow, "")
                 .edit(arrow, "=>"),
         );
-        self.closure_body(start, vec![ClosureParam { name, ty: None }])
     }
 
     /// `( … )`: a value, a tuple, or the parameters of a closure.
@@ -172,7 +191,8 @@ impl Parser<'_> {
         let start = self.here();
         if let Some(partner) = self.partner(open) {
             let after = self.lexed.tokens[partner + 1];
-            if after.kind == TokenKind::FatArrow && !after.newline_before && self.context.arrows {
+            let arrow = matches!(after.kind, TokenKind::FatArrow | TokenKind::Arrow);
+            if arrow && !after.newline_before && self.context.arrows {
                 return self.closure(start);
             }
         }
@@ -199,7 +219,17 @@ impl Parser<'_> {
     fn group_value(&mut self) -> Expr {
         let value = self.expr();
         match self.kind() {
-            TokenKind::Eq | TokenKind::ColonEq => self.assignment_as_condition(value),
+            TokenKind::Eq => self.assignment_as_condition(value),
+            TokenKind::ColonEq => {
+                let place = self.here();
+                self.bump();
+                drop(self.expr());
+                self.teach(
+                    Diagnostic::error("E0116", "an assignment is not a value", place, "")
+                        .help("assign first, with `let`, and use the variable here"),
+                );
+                self.error_expr(self.since(value.span))
+            }
             _ => value,
         }
     }
@@ -220,7 +250,9 @@ impl Parser<'_> {
             }
             parser.close(open, "`,` or `)`");
         });
-        if !self.at(TokenKind::FatArrow) {
+        if self.at(TokenKind::Arrow) {
+            self.teach_thin_arrow();
+        } else if !self.at(TokenKind::FatArrow) {
             return self.error_expr(self.since(start));
         }
         self.closure_body(start, params)
@@ -297,6 +329,27 @@ impl Parser<'_> {
                 .is_some_and(|end| self.lexed.tokens[end + 1].kind == TokenKind::Colon);
         let number_key = matches!(first, TokenKind::Int(_)) && second == TokenKind::Colon;
         let empty = first == TokenKind::RBrace;
+        let name_key = first == TokenKind::Ident
+            && second == TokenKind::Colon
+            && matches!(
+                self.ahead(3).kind,
+                TokenKind::Int(_)
+                    | TokenKind::Float(_)
+                    | TokenKind::StrStart
+                    | TokenKind::True
+                    | TokenKind::False
+                    | TokenKind::Nil
+                    | TokenKind::Minus
+            );
+        if name_key {
+            self.teach(
+                Diagnostic::error("E0131", "a record begins with its name", start, "").help(
+                    "write `Name { field: value }`; the keys of a map are values: `[\"key\": 1]`",
+                ),
+            );
+            self.skip_group();
+            return self.error_expr(self.since(start));
+        }
         if !(string_key || number_key || empty) {
             let block = self.braces();
             return Expr { span: block.span, kind: ExprKind::Block(block) };
@@ -408,7 +461,7 @@ impl Parser<'_> {
     fn otherwise(&mut self, header: usize) -> Option<Expr> {
         let place = self.here();
         if self.kind() == TokenKind::Ident
-            && matches!(self.text_of(self.token()), "elif" | "elsif" | "elseif" | "elsef")
+            && matches!(self.text_of(self.token()), "elif" | "elsif" | "elseif")
             && self.begins_operand(1)
         {
             let word = self.text_of(self.token());

@@ -160,6 +160,7 @@ impl Parser<'_> {
     /// `if x:` and its like, with the lines that Python would take for the body.
     fn colon_block(&mut self, header: usize, owner: &str) -> Block {
         let colon = self.here();
+        let known = self.is_explained();
         self.bump();
         if self.at(TokenKind::LBrace) && self.on_line() {
             self.teach(
@@ -169,6 +170,9 @@ impl Parser<'_> {
             return self.braces();
         }
         let body = self.unbraced(header);
+        if known {
+            return body;
+        }
         let indent = " ".repeat(self.lexed.tokens[header].indent.into());
         let end = Span { start: body.span.end, ..body.span };
         let diagnostic = Diagnostic::error(
@@ -239,7 +243,12 @@ impl Parser<'_> {
                 };
                 if parser.on_line() {
                     if !parser.ends_block() && !parser.kind().closes() {
-                        parser.statement_into(&mut stmts);
+                        let first = parser.kind();
+                        let stmt = parser.stmt();
+                        if !parser.at(TokenKind::Else) {
+                            parser.end_statement(&stmt, first);
+                        }
+                        stmts.push(stmt);
                     }
                 } else {
                     while deeper(parser) {

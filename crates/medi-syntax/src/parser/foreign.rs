@@ -138,6 +138,9 @@ impl<'a> Parser<'a> {
     /// `None`, `True` and their like, unless this file declares the name.
     pub(super) fn foreign_value(&mut self) -> Option<Expr> {
         let word = self.text_of(self.token());
+        if !word.starts_with(['N', 'n', 'u', 'T', 'F']) {
+            return None;
+        }
         let medi = look_up(VALUES, word)?;
         if self.own_words.contains(&word) {
             return None;
@@ -306,28 +309,35 @@ impl<'a> Parser<'a> {
     /// Skips the lines that are indented deeper than that of `header`, as the body of what was skipped.
     pub(super) fn skip_deeper(&mut self, header: usize) {
         let base = self.lexed.tokens[header].indent;
-        if !self.on_line() {
-            while !matches!(self.kind(), TokenKind::End | TokenKind::RBrace)
-                && self.token().indent > base
-            {
-                self.skip_statement();
-                self.eat(TokenKind::Semicolon);
-                if self.on_line() && !matches!(self.kind(), TokenKind::End | TokenKind::RBrace) {
-                    self.skip_group();
-                }
-            }
-            return;
+        if self.on_line() {
+            self.skip_statement();
         }
-        self.skip_statement();
+        while !self.on_line()
+            && !matches!(self.kind(), TokenKind::End | TokenKind::RBrace)
+            && self.token().indent > base
+        {
+            self.skip_statement();
+            while self.eat(TokenKind::Semicolon) {}
+        }
     }
 
     /// A declaration that begins with a word of another language; `false` when none does.
     pub(super) fn foreign_item(&mut self, items: &mut Vec<Item>) -> bool {
+        let span = self.here();
+        if self.kind() == TokenKind::Func {
+            // `func (p Patient) name()` of Go.
+            self.bump();
+            self.teach(
+                Diagnostic::error("E0106", "a method names its type before its own name", span, "")
+                    .help("write `func Patient.name(self) -> string { … }`"),
+            );
+            self.skip_item();
+            return true;
+        }
         if self.kind() != TokenKind::Ident || !self.used_as_keyword() {
             return false;
         }
         let word = self.text_of(self.token());
-        let span = self.here();
         let named = self.ahead(1).kind == TokenKind::Ident;
         if let Some(reason) = look_up(MODIFIERS, word) {
             self.explain_modifier(word, reason);
@@ -342,6 +352,14 @@ impl<'a> Parser<'a> {
                 );
                 let func = self.func(None, span, false);
                 items.extend(func.map(Item::Func));
+            }
+            "type" | "typealias" | "typedef" | "alias" if !self.declares_body() => {
+                self.teach(
+                    Diagnostic::error("E0106", format!("there is no `{word}`"), span, "").help(
+                        "a type has one name; to tell values apart, put them into a `record`",
+                    ),
+                );
+                self.skip_item();
             }
             "class" | "struct" | "data" | "type" | "interface" | "object" | "dataclass"
                 if named =>
@@ -378,9 +396,26 @@ impl<'a> Parser<'a> {
                 );
                 self.skip_item();
             }
+            _ if named
+                && self.ahead(2).kind == TokenKind::LParen
+                && self.misspelt_item().is_none() =>
+            {
+                let name = self.text_of(self.ahead(1));
+                let result = if word == "void" { String::new() } else { format!("-> {word} ") };
+                self.teach(
+                    Diagnostic::error("E0106", "a function is declared with `func`", span, "")
+                        .help(format!("write `func {name}(…) {result}{{ … }}`")),
+                );
+                self.skip_item();
+            }
             _ => return false,
         }
         true
+    }
+
+    /// After the word and the name here a brace opens.
+    fn declares_body(&self) -> bool {
+        self.ahead(2).kind == TokenKind::LBrace
     }
 
     /// The keyword that a word was probably meant to be.

@@ -463,6 +463,7 @@ impl Parser<'_> {
         };
         let type_params = self.type_params();
         let span = self.since(start);
+        self.parent();
         let mut fields = vec![];
         match self.kind() {
             TokenKind::LBrace => fields = self.fields(&name),
@@ -496,6 +497,25 @@ impl Parser<'_> {
             }
         }
         Some(Record { doc, name, type_params, fields, span })
+    }
+
+    /// `: Base` or `extends Base` before the brace, which no declaration has.
+    fn parent(&mut self) {
+        let start = self.here();
+        let word = self.at_word("extends") || self.at_word("implements");
+        if !(self.at(TokenKind::Colon) || word) || !self.result_then_brace() {
+            return;
+        }
+        self.bump();
+        while !matches!(self.kind(), TokenKind::LBrace | TokenKind::End) {
+            self.skip_group();
+        }
+        let span = self.since(start);
+        self.teach(
+            Diagnostic::error("E0121", "a type has no parent", span, "remove this")
+                .help("give it a field of the other type, or make both variants of an `enum`")
+                .edit(Span { end: self.here().start, ..span }, " "),
+        );
     }
 
     /// Fields in brackets, separated by commas or line ends.
@@ -634,6 +654,7 @@ impl Parser<'_> {
         };
         let type_params = self.type_params();
         let span = self.since(start);
+        self.parent();
         let mut variants = vec![];
         if self.at(TokenKind::LBrace) {
             let open = self.at;

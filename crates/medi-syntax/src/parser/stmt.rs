@@ -93,9 +93,19 @@ impl Parser<'_> {
             self.tuple_needs_parentheses(span);
             pattern = Pattern { kind: PatternKind::Tuple(parts), span };
         }
-        let typed = self.at(TokenKind::Colon) && self.on_line();
-        let ty = typed.then(|| {
-            self.bump();
+        let colon = self.at(TokenKind::Colon) && self.on_line();
+        let bare = self.kind() == TokenKind::Ident
+            && self.on_line()
+            && self.ahead_on_line(1) == Some(TokenKind::Eq);
+        if bare {
+            let place = self.after_previous();
+            self.teach(
+                Diagnostic::error("E0110", "a type follows the name and a colon", place, "")
+                    .edit(place, ":"),
+            );
+        }
+        let ty = (colon || bare).then(|| {
+            self.eat(TokenKind::Colon);
             self.type_expr()
         });
         let value = self.let_value(&pattern);
