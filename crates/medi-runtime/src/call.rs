@@ -15,6 +15,9 @@ use crate::stack;
 use crate::thread::{Stop, Thread};
 use crate::value::{ArrayTypes, object};
 
+/// Where the functions that every program sees are declared.
+const PRELUDE: &str = "lib/core.medi";
+
 /// A native function's view of the thread that called it. Fields of the thread are borrowed one at a time:
 /// the collector reads others while the mutator is borrowed.
 #[derive(Clone, Copy)]
@@ -99,10 +102,15 @@ impl Call {
         Stopped
     }
 
-    /// Stops the program with an error, which gets the call stack.
+    /// Stops the program with an error, which gets the call stack. Its innermost calls within the prelude are
+    /// left out: an index that `swap` was given is the mistake of who called `swap`.
     pub fn raise(&self, error: RuntimeError) -> Stopped {
         // SAFETY: the thread is in native code called from compiled code.
-        let stack = unsafe { stack::walk(self.0, self.code()) };
+        let mut stack = unsafe { stack::walk(self.0, self.code()) };
+        let inner = stack.iter().take_while(|frame| frame.file == PRELUDE).count();
+        if inner < stack.len() {
+            stack.drain(..inner);
+        }
         self.halt(Stop::Error(error.with_stack(stack)))
     }
 
