@@ -139,9 +139,9 @@ impl Draw<'_> {
         }
         let k = self.kinds;
         match ty {
-            Types::INT => match self.choose(8) {
-                7 => int(i64::MAX - 3),
-                small => int(small as i64 - 1),
+            Types::INT => match self.choose(64) {
+                63 => int(i64::MAX - 3),
+                small => int(small as i64 % 6 - 1),
             },
             Types::BOOL => {
                 let value = self.choose(2) == 1;
@@ -203,7 +203,17 @@ impl Draw<'_> {
                 }
                 _ => {
                     let op = [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul][self.choose(3)];
-                    binary(op, self.expr(ty, size), self.expr(ty, size), ty)
+                    let left = self.expr(ty, size);
+                    let mut right = self.expr(ty, size);
+                    // The right side changes what the left one read.
+                    if let ExprKind::Local(local) = left.kind
+                        && self.seen.iter().any(|seen| seen.local == local && seen.mutable)
+                        && self.choose(2) == 1
+                    {
+                        let target = expr(ExprKind::Local(local), ty);
+                        right = block_value(vec![assign(target, None, int(3))], right);
+                    }
+                    binary(op, left, right, ty)
                 }
             },
             Types::BOOL => match which {
@@ -433,8 +443,73 @@ impl Draw<'_> {
         block(stmts)
     }
 
+    /// A loop over the indices of a list, or while a field is small, that reads what its body, and other
+    /// names of the same objects, may write: what an optimiser must get right.
+    fn idiom(&mut self, size: usize) -> Stmt {
+        let k = self.kinds;
+        let counts = self.choose(3);
+        let mark = self.seen.len();
+        let ty = if counts < 2 { k.list } else { k.node };
+        let value = self.expr(ty, 1);
+        let own = self.func.declare("own", ty, false, false);
+        let other = self.func.declare("other", ty, false, false);
+        let mut stmts = vec![self.func.let_(own, value)];
+        self.seen.push(Seen { local: own, ty, mutable: false, depth: self.depth });
+        let aliased = if self.choose(2) == 0 { self.func.get(own) } else { self.expr(ty, 1) };
+        stmts.push(self.func.let_(other, aliased));
+        self.seen.push(Seen { local: other, ty, mutable: false, depth: self.depth });
+        let get = |draw: &Self, local| draw.func.get(local);
+        if counts < 2 {
+            // The body must not assign it, so that the loop ends.
+            let i = self.func.declare("i", Types::INT, counts == 1, false);
+            self.seen.push(Seen { local: i, ty: Types::INT, mutable: false, depth: self.depth });
+            let at = |draw: &Self, list| index(get(draw, list), get(draw, i), Types::INT);
+            let len = |draw: &Self| field(get(draw, own), 0, Types::INT);
+            let shown = effect(print(vec![at(self, own)]));
+            let mut body = self.stmts(size.min(1));
+            let change = assign(at(self, other), Some(BinaryOp::Add), int(1));
+            let again = effect(print(vec![at(self, own), len(self)]));
+            let pick = self.choose(4);
+            if pick > 1 {
+                body.push(change);
+            }
+            if pick == 3 {
+                let (pop, ..) = self.funcs[0];
+                let popped = call(pop, &[], vec![get(self, other)], Types::INT);
+                body.push(effect(print(vec![popped])));
+            }
+            body.insert(0, shown);
+            let in_bounds = binary(BinaryOp::Lt, get(self, i), len(self), Types::BOOL);
+            body.push(effect(when(in_bounds, block(vec![again]))));
+            if counts == 0 {
+                let iter = Iter::Range { start: int(0), end: len(self), inclusive: false };
+                let pattern = self.func.binding(i);
+                stmts.push(stmt(StmtKind::For { pattern, iter, body: block(body) }));
+            } else {
+                body.push(assign(get(self, i), Some(BinaryOp::Add), int(1)));
+                stmts.push(self.func.let_(i, int(0)));
+                let cond = Cond::Expr(binary(BinaryOp::Lt, get(self, i), len(self), Types::BOOL));
+                stmts.push(stmt(StmtKind::While { cond, body: block(body) }));
+            }
+        } else {
+            let value = |draw: &Self, node| field(get(draw, node), 0, Types::INT);
+            let mut body = vec![effect(print(vec![value(self, own), value(self, other)]))];
+            body.extend(self.stmts(size.min(1)));
+            body.push(assign(value(self, own), Some(BinaryOp::Add), int(1)));
+            if self.choose(2) == 1 {
+                body.push(assign(value(self, other), Some(BinaryOp::Add), int(2)));
+            }
+            let small = binary(BinaryOp::Lt, value(self, own), int(5), Types::BOOL);
+            let close = binary(BinaryOp::Gt, value(self, own), int(-5), Types::BOOL);
+            let cond = Cond::Expr(binary(BinaryOp::And, small, close, Types::BOOL));
+            stmts.push(stmt(StmtKind::While { cond, body: block(body) }));
+        }
+        self.seen.truncate(mark);
+        effect(block(stmts))
+    }
+
     fn stmt(&mut self, size: usize) -> Stmt {
-        let kind = self.choose(11);
+        let kind = self.choose(13);
         if size == 0 || kind == 0 {
             return effect(print(vec![self.expr(Types::INT, size.min(1))]));
         }
@@ -454,6 +529,14 @@ impl Draw<'_> {
                 self.seen.truncate(mark);
                 let otherwise = (self.choose(2) == 1).then(|| Box::new(self.block(size - 1)));
                 effect(expr(ExprKind::If { cond, then, otherwise }, Types::UNIT))
+            }
+            11 | 12 if self.loops < 2 => {
+                self.loops += 1;
+                let in_loop = std::mem::replace(&mut self.in_loop, false);
+                let idiom = self.idiom(size - 1);
+                self.in_loop = in_loop;
+                self.loops -= 1;
+                idiom
             }
             6 | 7 if self.loops < 2 => self.looping(size - 1, kind == 6),
             8 if self.in_loop => {
@@ -564,6 +647,26 @@ impl Draw<'_> {
         body
     }
 
+    /// `pop(xs)`, the first function: makes a list shorter, and gives what was its last element.
+    fn pop(&mut self) {
+        let list = self.kinds.list;
+        let mut func = FuncBuilder::new("pop", Types::INT);
+        let xs = func.param("xs", list);
+        let len = || field(expr(ExprKind::Local(xs), list), 0, Types::INT);
+        let empty = binary(BinaryOp::Eq, len(), int(0), Types::BOOL);
+        let back = ExprKind::Return(Some(Box::new(int(-1))));
+        let last = binary(BinaryOp::Sub, len(), int(1), Types::INT);
+        let value = func.bind("value", Types::INT);
+        let stmts = vec![
+            effect(when(empty, expr(back, Types::NEVER))),
+            func.let_(value, index(func.get(xs), last, Types::INT)),
+            assign(len(), Some(BinaryOp::Sub), int(1)),
+        ];
+        let body = block_value(stmts, func.get(value));
+        let id = self.tree.func(func, body);
+        self.funcs.push((id, vec![list], Types::INT));
+    }
+
     /// Makes a function that later ones may call.
     fn function(&mut self, name: &str, params: &[TyId], result: TyId) {
         self.func = FuncBuilder::new(name, result);
@@ -617,11 +720,12 @@ fn program(bytes: &[u8]) -> Program {
         result: Types::UNIT,
         in_loop: false,
     };
+    draw.pop();
     draw.function("small", &[Types::INT, kinds.node], Types::INT);
     draw.function("tried", &[kinds.list], kinds.outcome);
     draw.function("link", &[kinds.maybe_node, Types::STR], kinds.node);
     draw.function("start", &[], Types::INT);
-    let (start, ..) = draw.funcs[3];
+    let (start, ..) = draw.funcs[4];
     let shown = effect(print(vec![call(start, &[], vec![], Types::INT)]));
     draw.tree.main(FuncBuilder::main(), block(vec![shown]));
     draw.tree.program
