@@ -8,13 +8,14 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use medi_heap::layout::MutatorWords;
+use medi_heap::layout::{self, MutatorWords};
 use medi_heap::{
     Bytes, Embedder, Heap, Mutator, ObjectRef, Options, OutOfMemory, PauseCause, TypeId, TypeLayout,
 };
 
 const LEFT: usize = 8;
 const RIGHT: usize = 16;
+const SIZE: usize = 32;
 
 /// Roots in a plain array, as compiled frames would have them: a tree under construction keeps one
 /// finished left half for each level.
@@ -57,21 +58,48 @@ impl Stack {
     }
 }
 
-fn make(m: &mut Mutator, stack: &Stack, ty: TypeId, depth: u32) -> Result<ObjectRef, OutOfMemory> {
-    if depth == 0 {
-        return m.alloc_fixed(ty);
-    }
-    let left = make(m, stack, ty, depth - 1)?;
-    stack.push(left);
-    let right = make(m, stack, ty, depth - 1)?;
-    stack.push(right);
-    let node = m.alloc_fixed(ty)?;
-    // SAFETY: the node is new, and has references at both offsets.
+/// What compiled code does inline; the slow path is a call.
+#[inline(always)]
+fn allocate(m: &mut Mutator, words: *mut u8, ty: TypeId) -> Result<ObjectRef, OutOfMemory> {
+    // SAFETY: these are the words of the calling thread, and memory up to the limit is its own.
     unsafe {
-        node.initialise(RIGHT, stack.pop());
-        node.initialise(LEFT, stack.pop());
+        let cursor = words.add(layout::CURSOR).cast::<usize>();
+        let new = *cursor + SIZE;
+        if new > *words.add(layout::LIMIT).cast::<usize>() {
+            return m.alloc_slow(ty, SIZE);
+        }
+        let object = *cursor;
+        let header = *words.add(layout::ALLOC_HEADER).cast::<u64>() | ty.0 as u64;
+        *(object as *mut u64) = header;
+        *cursor = new;
+        Ok(ObjectRef::from_address(object).unwrap_unchecked())
     }
-    Ok(node)
+}
+
+struct Maker<'a> {
+    mutator: &'a mut Mutator,
+    words: *mut u8,
+    stack: &'a Stack,
+    ty: TypeId,
+}
+
+impl Maker<'_> {
+    fn make(&mut self, depth: u32) -> Result<ObjectRef, OutOfMemory> {
+        if depth == 0 {
+            return allocate(self.mutator, self.words, self.ty);
+        }
+        let left = self.make(depth - 1)?;
+        self.stack.push(left);
+        let right = self.make(depth - 1)?;
+        self.stack.push(right);
+        let node = allocate(self.mutator, self.words, self.ty)?;
+        // SAFETY: the node is new, and has references at both offsets.
+        unsafe {
+            node.initialise(RIGHT, self.stack.pop());
+            node.initialise(LEFT, self.stack.pop());
+        }
+        Ok(node)
+    }
 }
 
 fn check(node: ObjectRef) -> u64 {
@@ -103,22 +131,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let stack = Stack { slots: [const { Cell::new(0) }; 64], len: Cell::new(0) };
     let heap = Heap::new(options, Arc::new(Frames(&stack)))?;
-    let ty = heap.register(TypeLayout::fixed("Tree", 24, &[LEFT as u32, RIGHT as u32]));
+    let ty = heap.register(TypeLayout::fixed("Tree", SIZE as u32, &[LEFT as u32, RIGHT as u32]));
     let mut words = MutatorWords::new();
     // SAFETY: the words outlive the mutator and belong to it alone.
     let mut mutator = unsafe { heap.attach(&raw mut words) };
 
+    let words = mutator.words().cast();
+    let mut maker = Maker { mutator: &mut mutator, words, stack: &stack, ty };
     let start = Instant::now();
     let mut nodes = 0;
-    let stretch = make(&mut mutator, &stack, ty, depth + 1)?;
+    let stretch = maker.make(depth + 1)?;
     nodes += check(stretch);
-    let long_lived = make(&mut mutator, &stack, ty, depth)?;
+    let long_lived = maker.make(depth)?;
     stack.push(long_lived);
     for d in (4..=depth).step_by(2) {
         let trees = 1u64 << (depth - d + 4);
         let mut sum = 0;
         for _ in 0..trees {
-            sum += check(make(&mut mutator, &stack, ty, d)?);
+            sum += check(maker.make(d)?);
         }
         println!("{trees:>9} trees of depth {d:>2}, {sum} nodes");
         nodes += sum;

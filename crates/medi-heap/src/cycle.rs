@@ -253,15 +253,22 @@ unsafe fn clear_weak(heap: &HeapInner, space: &Space, weak_cells: &[usize]) {
 fn pace(heap: &HeapInner, space: &mut Space, full: bool) {
     let options = &heap.options;
     let live = space.totals.live;
-    let growth = ((live as f64 * options.growth) as u64).max(options.min_trigger);
+    let growth = (live as f64 * options.growth) as u64;
+    let grown = growth.max(options.min_trigger);
     if full {
-        space.full_above = live.saturating_add(growth);
+        space.full_above = live.saturating_add(grown);
     }
-    space.trigger = if options.young_cycles { options.young_trigger } else { growth };
+    space.trigger = if options.young_cycles {
+        // In proportion to what is live, so that what a young collection costs by being asked too often
+        // (it takes what is half built to be old) stays in proportion, too.
+        (growth / 2).max(options.young_trigger)
+    } else {
+        grown
+    };
     space.allocated_since = 0;
     // What the next cycle will not use can go; by halves, because the program may just be between two
     // phases, and faulting memory in again costs more than keeping it for a while.
-    let kept = growth.max(space.trigger) / BLOCK as u64;
+    let kept = grown.max(space.trigger) / BLOCK as u64;
     let idle = space.free_blocks() as u64;
     if idle > kept + 64 {
         space.give_back_blocks(((idle - kept) / 2) as usize);

@@ -34,7 +34,7 @@ pub struct Options {
     /// one is taken to be live. Needs the write barrier before every reference store into an object that
     /// may have seen a safepoint. Default: off.
     pub young_cycles: bool,
-    /// How much is allocated before a young collection. Default: 64 MiB.
+    /// The least that is allocated before a young collection; more when much is live. Default: 64 MiB.
     pub young_trigger: u64,
     /// How much may be allocated before the next collection (with `young_cycles`: survive before the next
     /// full one), as a multiple of what the last one found
