@@ -127,11 +127,12 @@ struct Harness {
 macro_rules! native {
     ($harness:expr, $symbol:literal, $result:ty $(, $arg:expr => $ty:ty)* $(,)?) => {{
         let address = natives::lookup($symbol).unwrap_or_else(|| panic!("no native {}", $symbol));
-        // SAFETY: the caller writes the types that the native is declared with.
-        let function: unsafe extern "C" fn(*mut Context $(, $ty)*) -> $result =
-            unsafe { std::mem::transmute(address) };
-        // SAFETY: the arguments are live values of these types.
-        unsafe { function($harness.session.context() $(, $arg)*) }
+        // SAFETY: the caller writes the types that the native is declared with, and gives live values.
+        unsafe {
+            let function: unsafe extern "C" fn(*mut Context $(, $ty)*) -> $result =
+                std::mem::transmute(address);
+            function($harness.session.context() $(, $arg)*)
+        }
     }};
 }
 
