@@ -678,9 +678,20 @@ impl Body<'_, '_> {
                 let shown = self.show(callee.ty);
                 let text = self.short_text(callee.span);
                 let message = format!("{} `{shown}` cannot be called", article(&shown));
-                let diagnostic = Diagnostic::error("E0321", message, callee.span, "").help(
-                    format!("write `{text}` without parentheses, or `{text}[i]` for an element"),
-                );
+                let mut diagnostic = Diagnostic::error("E0321", message, callee.span, "");
+                let is_func = super::intrinsic::NAMES.contains(&text.as_str())
+                    || matches!(self.c.find_value(&text, self.library), Some(Meaning::Funcs(_)));
+                diagnostic = match callee.kind {
+                    ExprKind::Local(local) if is_func => diagnostic
+                        .label(
+                            self.local(local).hir.span,
+                            format!("this variable hides the function `{text}`"),
+                        )
+                        .help("give the variable another name"),
+                    _ => diagnostic.help(format!(
+                        "write `{text}` without parentheses, or `{text}[i]` for an element"
+                    )),
+                };
                 self.report(diagnostic);
                 self.check_args_anyway(args);
                 return self.error_expr(span);

@@ -127,7 +127,8 @@ impl Body<'_, '_> {
         }
         match want {
             Want::Nothing => {
-                let bodies = branches.into_iter().map(|branch| self.without_value(branch.body)).collect();
+                let bodies =
+                    branches.into_iter().map(|branch| self.without_value(branch.body)).collect();
                 (bodies, Types::UNIT)
             }
             Want::Must(wanted, reason) => {

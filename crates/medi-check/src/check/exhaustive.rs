@@ -4,6 +4,8 @@
 //! if some value matches it and none of them. Ints are split into the intervals that the patterns
 //! distinguish. The number of steps is bounded, since the problem is hard in the worst case.
 
+use std::borrow::Cow;
+
 use medi_syntax::diagnostic::Diagnostic;
 use medi_syntax::source::Span;
 
@@ -12,7 +14,8 @@ use super::show::article;
 use crate::hir::{self, PatternKind};
 use crate::types::{Ty, TyId};
 
-const MAX_STEPS: u32 = 100_000;
+/// How many rows may be looked at.
+const MAX_STEPS: u64 = 5_000_000;
 
 /// What a value can be at its outermost.
 #[derive(Clone, PartialEq, Debug)]
@@ -36,8 +39,10 @@ enum Pat {
     Or(Vec<Pat>),
 }
 
+static ANY: Pat = Pat::Any;
+
 /// The patterns left to look at, in the order of the values' parts.
-type Row = Vec<Pat>;
+type Row<'p> = Vec<&'p Pat>;
 
 struct TooManySteps;
 
@@ -52,12 +57,11 @@ impl Body<'_, '_> {
         if self.is_error(subject.ty) {
             return;
         }
-        let types = [subject.ty];
+        let patterns: Vec<Pat> = arms.iter().map(|(pattern, _)| simplify(pattern)).collect();
         let mut steps = 0;
         let mut rows: Vec<Row> = vec![];
-        for (pattern, guard) in arms {
-            let row = vec![simplify(pattern)];
-            match self.uncovered(&rows, &row, &types, &mut steps) {
+        for ((pattern, guard), simple) in arms.iter().zip(&patterns) {
+            match self.uncovered(&rows, &[simple], &[subject.ty], &mut steps) {
                 Err(TooManySteps) => return self.too_complex(span),
                 Ok(Some(_)) => {}
                 Ok(None) => {
@@ -69,26 +73,25 @@ impl Body<'_, '_> {
                 }
             }
             if guard.is_none() {
-                rows.push(row);
+                rows.push(vec![simple]);
             }
         }
-        let mut missing: Vec<String> = vec![];
-        for _ in 0..4 {
-            match self.uncovered(&rows, &[Pat::Any], &types, &mut steps) {
+        let mut witnesses: Vec<Pat> = vec![];
+        while witnesses.len() < 4 {
+            let mut all = rows.clone();
+            all.extend(witnesses.iter().map(|witness| vec![witness]));
+            match self.uncovered(&all, &[&ANY], &[subject.ty], &mut steps) {
                 Err(TooManySteps) => return self.too_complex(span),
                 Ok(None) => break,
-                Ok(Some(witness)) => {
-                    let shown = self.describe(&witness[0], subject.ty);
-                    if !missing.contains(&shown) {
-                        missing.push(shown);
-                    }
-                    rows.push(witness);
-                }
+                Ok(Some(witness)) => witnesses.extend(witness),
             }
         }
-        if missing.is_empty() {
+        if witnesses.is_empty() {
             return;
         }
+        let mut missing: Vec<String> =
+            witnesses.iter().map(|witness| self.describe(witness, subject.ty)).collect();
+        missing.dedup();
         let listed: Vec<String> =
             missing.iter().take(3).map(|missing| format!("`{missing}`")).collect();
         let more = if missing.len() > 3 { ", …" } else { "" };
@@ -116,26 +119,29 @@ impl Body<'_, '_> {
         self.report(diagnostic);
     }
 
-    /// A row that matches `wanted` and none of `rows`, if there is one.
+    /// Values that match `wanted` and none of `rows`, if there are any.
     fn uncovered(
         &mut self,
         rows: &[Row],
-        wanted: &[Pat],
+        wanted: &[&Pat],
         types: &[TyId],
-        steps: &mut u32,
-    ) -> Result<Option<Row>, TooManySteps> {
-        *steps += 1 + rows.len() as u32 / 8;
+        steps: &mut u64,
+    ) -> Result<Option<Vec<Pat>>, TooManySteps> {
+        *steps += 1 + rows.len() as u64;
         if *steps > MAX_STEPS {
             return Err(TooManySteps);
         }
         let (Some((first, rest)), Some(&ty)) = (wanted.split_first(), types.first()) else {
             return Ok(rows.is_empty().then(Vec::new));
         };
+        if rows.iter().any(|row| row.iter().all(|pat| matches!(pat, Pat::Any))) {
+            return Ok(None);
+        }
         let rows = expand(rows);
         let heads = match first {
             Pat::Or(parts) => {
                 for part in parts {
-                    let mut wanted = vec![part.clone()];
+                    let mut wanted = vec![part];
                     wanted.extend_from_slice(rest);
                     if let Some(witness) = self.uncovered(&rows, &wanted, types, steps)? {
                         return Ok(Some(witness));
@@ -163,6 +169,7 @@ impl Body<'_, '_> {
             },
         };
         for head in heads {
+            *steps += rows.len() as u64;
             let parts = self.parts_of(&head, ty);
             let arity = parts.len();
             let narrowed: Vec<Row> =
@@ -281,37 +288,39 @@ fn simplify(pattern: &hir::Pattern) -> Pat {
 }
 
 /// The rows with alternatives in front written out.
-fn expand(rows: &[Row]) -> Vec<Row> {
+fn expand<'r, 'p>(rows: &'r [Row<'p>]) -> Cow<'r, [Row<'p>]> {
+    if !rows.iter().any(|row| matches!(row[0], Pat::Or(_))) {
+        return Cow::Borrowed(rows);
+    }
     let mut expanded = vec![];
     for row in rows {
-        match &row[0] {
-            Pat::Or(parts) => {
-                let each: Vec<Row> = parts
-                    .iter()
-                    .map(|part| {
-                        let mut row = row.clone();
-                        row[0] = part.clone();
-                        row
-                    })
-                    .collect();
-                expanded.extend(expand(&each));
-            }
-            _ => expanded.push(row.clone()),
-        }
+        write_out(row, row[0], &mut expanded);
     }
-    expanded
+    Cow::Owned(expanded)
+}
+
+fn write_out<'p>(row: &Row<'p>, front: &'p Pat, expanded: &mut Vec<Row<'p>>) {
+    if let Pat::Or(parts) = front {
+        for part in parts {
+            write_out(row, part, expanded);
+        }
+    } else {
+        let mut row = row.clone();
+        row[0] = front;
+        expanded.push(row);
+    }
 }
 
 /// The row for values of that head, with the head's parts in front; `None` if it matches none.
-fn narrow(row: &[Pat], head: &Head, arity: usize) -> Option<Row> {
-    let mut parts = match &row[0] {
-        Pat::Any => vec![Pat::Any; arity],
+fn narrow<'p>(row: &[&'p Pat], head: &Head, arity: usize) -> Option<Row<'p>> {
+    let mut parts: Row = match row[0] {
+        Pat::Any => vec![&ANY; arity],
         Pat::Is(Head::Range(low, high), _) => match head {
             // Intervals are cut so that each lies inside or outside of every row's.
             Head::Range(from, to) if low <= from && to <= high => vec![],
             _ => return None,
         },
-        Pat::Is(own, parts) if own == head => parts.clone(),
+        Pat::Is(own, parts) if own == head => parts.iter().collect(),
         Pat::Is(..) | Pat::Or(_) => return None,
     };
     parts.extend_from_slice(&row[1..]);
@@ -323,8 +332,8 @@ fn intervals(rows: &[Row], low: i64, high: i64) -> Vec<Head> {
     let mut starts = vec![i128::from(low)];
     for row in rows {
         if let Pat::Is(Head::Range(from, to), _) = row[0] {
-            starts.push(i128::from(from));
-            starts.push(i128::from(to) + 1);
+            starts.push(i128::from(*from));
+            starts.push(i128::from(*to) + 1);
         }
     }
     starts.retain(|start| (i128::from(low)..=i128::from(high)).contains(start));

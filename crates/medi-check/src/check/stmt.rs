@@ -31,6 +31,7 @@ impl Body<'_, '_> {
                     matches!(expr.kind, ast::ExprKind::If { .. } | ast::ExprKind::Match { .. });
                 if !own_blocks {
                     self.dropped(&checked);
+                    self.warn_unused_value(&checked);
                 }
                 let leaves = self.is_never(checked.ty);
                 (hir::StmtKind::Expr(checked), leaves)
@@ -103,6 +104,45 @@ impl Body<'_, '_> {
                 ))
         };
         self.report(diagnostic);
+    }
+
+    /// Warns of a value that a statement makes and drops, without having done anything.
+    fn warn_unused_value(&mut self, checked: &hir::Expr) {
+        use BinaryOp::{And, Eq, Or};
+        let text = self.short_text(checked.span);
+        let help = match &checked.kind {
+            _ if self.is_error(checked.ty) => return,
+            ExprKind::Binary { op: And | Or, .. } => return,
+            ExprKind::Binary { op: Eq, .. } => "`==` compares; `=` assigns".to_string(),
+            ExprKind::FuncValue { .. } => format!("call it: `{text}()`"),
+            ExprKind::Local(_) if matches!(self.ty(checked.ty), Ty::Func { .. }) => {
+                format!("call it: `{text}()`")
+            }
+            ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Str(_)
+            | ExprKind::Nil
+            | ExprKind::Local(_)
+            | ExprKind::Closure { .. }
+            | ExprKind::Binary { .. }
+            | ExprKind::Not(_)
+            | ExprKind::Neg(_)
+            | ExprKind::Tuple(_)
+            | ExprKind::List(_)
+            | ExprKind::Map(_)
+            | ExprKind::Field { .. }
+            | ExprKind::TupleField { .. }
+            | ExprKind::Index { .. }
+            | ExprKind::NewRecord { .. }
+            | ExprKind::NewVariant { .. }
+            | ExprKind::Interpolate(_) => {
+                format!("remove it, or do something with it: `print({text})`, `return {text}`")
+            }
+            _ => return,
+        };
+        let message = "this value is not used";
+        self.warn(Diagnostic::warning("E0516", message, checked.span, "").help(help));
     }
 
     fn let_stmt(

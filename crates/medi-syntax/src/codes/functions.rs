@@ -349,4 +349,30 @@ func test(p: Patient) -> string { return p.name() }
 ```
 ",
     },
+    Code {
+        code: "E0516",
+        title: "a value that nothing uses",
+        explanation: "\
+A warning: the statement makes a value and drops it, without doing anything else. Often `==` \
+stands for `=`, the parentheses of a call are missing, or the value was to be returned.
+
+Wrong:
+
+```medi
+var total = 1
+total += 1
+total == 3
+print(total)
+```
+
+Right:
+
+```medi
+var total = 1
+total += 1
+total = 3
+print(total)
+```
+",
+    },
 ];
