@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Fuzzes one target: fuzz/run.sh front|readers [seconds]. Needs `cargo install cargo-fuzz`.
+# The corpus starts from the repository's own programs or data files.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=${1:?usage: fuzz/run.sh front|readers [seconds]}
+seconds=${2:-60}
+corpus=fuzz/corpus/$target
+mkdir -p "$corpus"
+case $target in
+  front)
+    for program in examples/*/*.medi crates/*/tests/*/*.medi bench/*/*.medi; do
+      cp "$program" "$corpus/$(echo "$program" | tr / _)"
+    done
+    ;;
+  readers)
+    # The first byte chooses the reader; see fuzz_targets/readers.rs.
+    for file in $(find examples/data -type f -size -64k); do
+      for choice in 0 1 2 3 4; do
+        { printf "\\x0$choice"; cat "$file"; } > "$corpus/$choice-$(basename "$file")"
+      done
+    done
+    ;;
+esac
+# The stable toolchain accepts cargo-fuzz's nightly flags when it is told to bootstrap.
+RUSTC_BOOTSTRAP=1 exec cargo fuzz run "$target" -- -max_total_time="$seconds" -max_len=65536 -timeout=20
