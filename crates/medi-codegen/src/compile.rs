@@ -10,6 +10,8 @@ use medi_heap::Heap;
 use medi_runtime::code_map::{CallSite, Position};
 use medi_syntax::source::{FileId, SourceMap};
 
+use crate::code_memory::Space;
+use crate::debug::{self, Symbol};
 use crate::link::{Object, Relocation, Target};
 use crate::translate;
 use crate::unit::Unit;
@@ -38,15 +40,25 @@ pub fn compile(
         let (line, column) = file.line_column(position.offset);
         (file.path.display().to_string(), line, column)
     };
+    let code_bytes = objects.iter().map(|object| object.code.len()).sum();
+    let code = Arc::new(linked.map.finish(Box::new(resolve)));
+    let functions = objects.into_iter().zip(&linked.functions).map(|(object, address)| {
+        let space = Space { address: *address, len: object.code.len() };
+        (Symbol { name: object.name, space }, object.unwind)
+    });
+    let functions: Vec<_> = functions.collect();
+    let announced = debug::announce(options, &*unit.isa, &functions, &linked.trampolines, &code)
+        .map_err(CompileError::PerfMap)?;
     let main_args = program.main_args.map(|ty| unit.layouts.shape_id(ty));
     Ok(Compiled {
+        announced,
         main_args,
         shapes: Arc::new(unit.layouts.shapes),
-        code: Arc::new(linked.map.finish(Box::new(resolve))),
+        code,
         literals: program.strings.clone(),
         entry: linked.functions[program.main.index()],
         functions: linked.functions,
-        code_bytes: objects.iter().map(|object| object.code.len()).sum(),
+        code_bytes,
         memory: linked.memory,
     })
 }

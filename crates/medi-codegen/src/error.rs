@@ -14,6 +14,8 @@ pub enum CompileError {
     Function(String, String),
     /// No memory for code.
     Memory(io::Error),
+    /// The file for `perf` cannot be written.
+    PerfMap(io::Error),
 }
 
 impl fmt::Display for CompileError {
@@ -36,6 +38,9 @@ impl fmt::Display for CompileError {
                 out,
                 "`{name}` could not be compiled; this is a mistake in Medi, please report it: {reason}"
             ),
+            CompileError::PerfMap(error) => {
+                write!(out, "cannot write /tmp/perf-{}.map: {error}", std::process::id())
+            }
             CompileError::Memory(error) => write!(
                 out,
                 "no memory for machine code: {error}; raise the limit of locked or virtual memory \

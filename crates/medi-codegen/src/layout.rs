@@ -8,11 +8,13 @@
 use std::collections::HashMap;
 
 use medi_check::mir;
-use medi_check::types::{Ty, TyId};
+use medi_check::types::{Ty, TyId, Types};
 use medi_heap::{Heap, TypeId, TypeLayout};
 use medi_runtime::shape::{
     CLOSURE_CAPTURES, Kind, Place, Scalar, Shape, ShapeId, Shapes, VariantShape,
 };
+
+use crate::roots;
 
 /// The closure object of one closure function.
 #[derive(Clone, Debug)]
@@ -37,7 +39,17 @@ impl Layouts {
     pub fn new(program: &mir::Program, heap: &Heap) -> Layouts {
         let mut builder =
             Builder { program, heap, shapes: Shapes::default(), by_type: HashMap::new() };
-        builder.shape(medi_check::types::Types::STR);
+        for ty in [
+            Types::UNIT,
+            Types::BOOL,
+            Types::BYTE,
+            Types::INT,
+            Types::FLOAT,
+            Types::STR,
+            Types::BUFFER,
+        ] {
+            builder.shape(ty);
+        }
         for native in &program.natives {
             for param in &native.params {
                 let (mir::NativeParam::Plain(ty) | mir::NativeParam::Shaped(ty)) = *param;
@@ -143,6 +155,10 @@ impl Builder<'_> {
                 if let mir::StmtKind::Assign(_, rvalue) = &stmt.kind {
                     self.rvalue(rvalue);
                 }
+                roots::operands(&stmt.kind, &mut |operand| self.constant(operand));
+            }
+            if let mir::TerminatorKind::Return(value) = &block.terminator.kind {
+                self.constant(value);
             }
         }
     }
@@ -162,6 +178,12 @@ impl Builder<'_> {
                 self.shape(*ty);
             }
             _ => {}
+        }
+    }
+
+    fn constant(&mut self, operand: &mir::Operand) {
+        if let mir::Operand::Const(mir::Const::Nil(ty) | mir::Const::Variant(ty, _)) = operand {
+            self.shape(*ty);
         }
     }
 
@@ -333,7 +355,7 @@ pub fn type_name(program: &mir::Program, ty: TyId) -> String {
         Ty::Result(inner) => format!("Result[{}]", type_name(program, *inner)),
         Ty::View(inner) => format!("View[{}]", type_name(program, *inner)),
         Ty::Cell(inner) => format!("captured {}", type_name(program, *inner)),
-        Ty::Func { params, result } if *result == medi_check::types::Types::UNIT => {
+        Ty::Func { params, result } if *result == Types::UNIT => {
             format!("func({})", list(params))
         }
         Ty::Func { params, result } => {

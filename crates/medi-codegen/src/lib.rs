@@ -10,6 +10,7 @@
 pub mod code_memory;
 mod compile;
 mod convention;
+mod debug;
 pub mod error;
 mod layout;
 mod link;
@@ -36,10 +37,23 @@ pub enum Optimise {
     Nothing,
 }
 
+/// Whether to describe the code to debuggers and unwinders, which costs a few milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DebugInfo {
+    /// When the process runs under a debugger.
+    #[default]
+    WhenTraced,
+    Always,
+    Never,
+}
+
 /// Choices for compiling a program.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub optimise: Optimise,
+    pub debug_info: DebugInfo,
+    /// Write `/tmp/perf-PID.map`, so that `perf` names compiled functions.
+    pub perf_map: bool,
     /// Load every reference again after each point at which a collection may happen. Needed with heaps
     /// that move objects, which only tests do.
     pub reload_roots: bool,
@@ -61,12 +75,12 @@ pub struct Compiled {
     pub entry: usize,
     /// The shape of `list[string]`, when `main` takes the program's arguments.
     pub main_args: Option<ShapeId>,
-    /// The shape of `list[string]`, when `main` takes the program's arguments.
-    pub main_args: Option<ShapeId>,
     /// Address of each function, in the program's order.
     pub functions: Vec<usize>,
     /// Bytes of machine code.
     pub code_bytes: usize,
+    // Dropped before the memory that it tells of.
+    announced: debug::Announced,
     memory: code_memory::CodeMemory,
 }
 
@@ -74,5 +88,10 @@ impl Compiled {
     /// The memory that the code lies in. It must outlive every call of the code.
     pub fn memory(&self) -> &code_memory::CodeMemory {
         &self.memory
+    }
+
+    /// Whether debuggers and unwinders know the code.
+    pub fn is_announced(&self) -> bool {
+        self.announced.is_complete()
     }
 }

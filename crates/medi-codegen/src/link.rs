@@ -10,6 +10,7 @@ use medi_runtime::trap::TrapCode;
 
 use crate::code_memory::{CodeMemory, Space};
 use crate::convention;
+use crate::debug::Symbol;
 use crate::error::CompileError;
 use crate::trampoline;
 use crate::translate::SourceTable;
@@ -51,8 +52,7 @@ pub struct Linked {
     pub memory: CodeMemory,
     /// Address of each function, in the program's order.
     pub functions: Vec<usize>,
-    /// Name, address and size of the trampolines.
-    pub trampolines: Vec<(String, Space)>,
+    pub trampolines: Vec<Symbol>,
     pub map: CodeMapBuilder,
 }
 
@@ -113,7 +113,8 @@ pub fn link(unit: &Unit<'_>, objects: &mut [Object]) -> Result<Linked, CompileEr
         memory.write(*space, code);
     }
     let functions = spaces.iter().map(|space| space.address).collect();
-    let trampolines = trampolines.into_iter().map(|(name, space, _)| (name, space)).collect();
+    let trampolines =
+        trampolines.into_iter().map(|(name, space, _)| Symbol { name, space }).collect();
     Ok(Linked { memory, functions, trampolines, map })
 }
 

@@ -10,6 +10,8 @@
 //! what they need inside the cold block, so the hot path pays nothing; they therefore promise nothing to
 //! later points.
 
+use std::rc::Rc;
+
 use medi_check::mir::{
     Function, Local, Operand, Rvalue, Stmt, StmtKind, Terminator, TerminatorKind,
 };
@@ -42,20 +44,17 @@ pub struct Point {
 #[derive(Debug, Default)]
 pub struct RootPlan {
     /// What a collection at the function's entry must find: parameters.
-    pub entry: Point,
+    pub entry: Rc<Point>,
     /// Per block, in order of statements; one entry for each statement that is a point.
-    blocks: Vec<Vec<(u32, Point)>>,
+    blocks: Vec<Vec<(u32, Rc<Point>)>>,
 }
 
 impl RootPlan {
-    /// The demand of a statement that is a point.
-    ///
-    /// # Panics
-    /// If it is none.
-    pub fn point(&self, block: usize, stmt: usize) -> &Point {
+    /// The demand of a statement; `None` when it is no point.
+    pub fn find(&self, block: usize, stmt: usize) -> Option<Rc<Point>> {
         let points = &self.blocks[block];
-        let index = points.binary_search_by_key(&(stmt as u32), |(at, _)| *at);
-        &points[index.expect("the statement is a point")].1
+        let index = points.binary_search_by_key(&(stmt as u32), |(at, _)| *at).ok()?;
+        Some(Rc::clone(&points[index].1))
     }
 }
 
@@ -169,16 +168,22 @@ impl<'a> Analysis<'a> {
         }
         self.find_unsaved(&mut blocks);
         let entry: Vec<_> = live_in[0].iter().collect();
-        RootPlan { entry: Point { unsaved: entry.clone(), live: entry }, blocks }
+        let shared = |points: Vec<(u32, Point)>| {
+            points.into_iter().map(|(at, point)| (at, Rc::new(point))).collect()
+        };
+        RootPlan {
+            entry: Rc::new(Point { unsaved: entry.clone(), live: entry }),
+            blocks: blocks.into_iter().map(shared).collect(),
+        }
     }
 
     fn without_roots(&self) -> RootPlan {
         let blocks = self.function.blocks.iter().map(|block| {
             let points = block.stmts.iter().enumerate();
             let points = points.filter(|(_, stmt)| (self.kind)(stmt) != PointKind::None);
-            points.map(|(at, _)| (at as u32, Point::default())).collect()
+            points.map(|(at, _)| (at as u32, Rc::default())).collect()
         });
-        RootPlan { entry: Point::default(), blocks: blocks.collect() }
+        RootPlan { entry: Rc::default(), blocks: blocks.collect() }
     }
 
     fn count(&self) -> usize {

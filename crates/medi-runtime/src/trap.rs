@@ -255,6 +255,7 @@ impl InterruptGuard {
     /// # Safety
     /// The context stays valid until the guard is dropped.
     pub unsafe fn new(context: *mut Context) -> InterruptGuard {
+        INTERRUPTED.store(false, Ordering::Relaxed);
         INTERRUPT_TARGET.store(context, Ordering::Release);
         // SAFETY: zeroed is a valid sigaction; the pointers are to locals.
         unsafe {

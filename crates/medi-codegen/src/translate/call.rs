@@ -1,5 +1,7 @@
 //! Calls: of Medi functions, of closures, of native functions.
 
+use std::rc::Rc;
+
 use cranelift_codegen::ir::{
     self, FuncRef, InstBuilder, SigRef, StackSlotData, StackSlotKind, Value, types,
 };
@@ -101,7 +103,7 @@ impl<'a> Translator<'a> {
     /// Calls a native function of the program: through its exit trampoline with a point, directly without.
     pub(super) fn call_native(
         &mut self,
-        point: Option<&Point>,
+        point: Option<Rc<Point>>,
         native: NativeId,
         args: &[Operand],
     ) -> Vec<Value> {
@@ -138,7 +140,7 @@ impl<'a> Translator<'a> {
     /// Calls native function `index` of the unit with scalars; results as scalars.
     pub(super) fn native(
         &mut self,
-        point: Option<&Point>,
+        point: Option<Rc<Point>>,
         index: usize,
         args: &[Value],
         results: &[Scalar],
@@ -156,7 +158,7 @@ impl<'a> Translator<'a> {
             Some(point) => {
                 let callee =
                     self.function_ref(convention::NAMESPACE_NATIVE, index as u32, signature);
-                self.collecting(point, |this| this.builder.ins().call(callee, &values))
+                self.collecting(&point, |this| this.builder.ins().call(callee, &values))
             }
             None => {
                 let signature = self.builder.import_signature(signature());

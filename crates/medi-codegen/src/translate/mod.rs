@@ -20,6 +20,7 @@ mod scope;
 mod value;
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use cranelift_codegen::ir::{
     self, AliasRegionData, Block, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature, SourceLoc,
@@ -37,7 +38,7 @@ use medi_runtime::trap::TrapCode;
 
 use crate::convention;
 use crate::roots::{self, Point, PointKind, RootPlan};
-use crate::unit::Unit;
+use crate::unit::{Internal, Unit};
 
 /// What a translated function needs besides its IR: the table that source locations index.
 #[derive(Debug, Default)]
@@ -128,18 +129,21 @@ fn position(span: medi_syntax::source::Span) -> Position {
 
 /// Whether a collection may happen at a statement.
 pub fn point_kind(unit: &Unit<'_>, stmt: &Stmt) -> PointKind {
+    let native = |index: usize| match unit.natives[index].leaf {
+        true => PointKind::None,
+        false => PointKind::Hot,
+    };
+    let internal = |internal| native(unit.internal(internal));
     match &stmt.kind {
         StmtKind::Safepoint => PointKind::Cold,
-        StmtKind::ScopeEnter(_) | StmtKind::ScopeExit(_) | StmtKind::Free(_) => PointKind::Hot,
+        StmtKind::ScopeEnter(_) => internal(Internal::ScopeEnter),
+        StmtKind::ScopeExit(_) => internal(Internal::ScopeExit),
+        StmtKind::Free(_) => internal(Internal::ScopeFree),
         StmtKind::Assign(_, rvalue) => match rvalue {
-            Rvalue::Call { .. }
-            | Rvalue::CallClosure { .. }
-            | Rvalue::Allocate { .. }
-            | Rvalue::MakeView { .. } => PointKind::Hot,
-            Rvalue::CallNative { native, .. } if unit.natives[native.index()].leaf => {
-                PointKind::None
-            }
-            Rvalue::CallNative { .. } => PointKind::Hot,
+            Rvalue::Call { .. } | Rvalue::CallClosure { .. } => PointKind::Hot,
+            Rvalue::Allocate { .. } => internal(Internal::ScopeAllocate),
+            Rvalue::MakeView { .. } => internal(Internal::ScopeView),
+            Rvalue::CallNative { native: called, .. } => native(called.index()),
             Rvalue::NewRecord { .. }
             | Rvalue::NewVariant { .. }
             | Rvalue::NewArray { .. }
@@ -335,7 +339,7 @@ impl<'a> Translator<'a> {
         let sp = self.builder.ins().get_stack_pointer(types::I64);
         let limit = self.load_context(types::I64, offsets::STACK_LIMIT);
         let below = self.builder.ins().icmp(ir::condcodes::IntCC::UnsignedLessThan, sp, limit);
-        let point = self.roots.entry.clone();
+        let point = Rc::clone(&self.roots.entry);
         self.in_cold_block(below, |this| {
             let zero = this.int(0);
             this.collecting(&point, |this| this.call_stub(Stub::StackCheck, sp, zero));
@@ -404,9 +408,17 @@ impl<'a> Translator<'a> {
             }
             StmtKind::Barrier { object } => self.barrier(object),
             StmtKind::Bounds { index, len } => self.bounds(index, len),
-            StmtKind::ScopeEnter(_) => self.scope_enter(&self.point(block, at)),
-            StmtKind::ScopeExit(_) => self.scope_exit(&self.point(block, at)),
-            StmtKind::Free(buffer) => self.scope_free(&self.point(block, at), buffer),
+            StmtKind::ScopeEnter(_) => {
+                self.internal(self.roots.find(block, at), Internal::ScopeEnter, &[], &[]);
+            }
+            StmtKind::ScopeExit(_) => {
+                self.internal(self.roots.find(block, at), Internal::ScopeExit, &[], &[]);
+            }
+            StmtKind::Free(buffer) => {
+                let handle = self.operand(buffer);
+                let point = self.roots.find(block, at);
+                self.internal(point, Internal::ScopeFree, &handle[..2], &[]);
+            }
             StmtKind::Safepoint => {
                 let poll = self.load_context(types::I32, medi_heap::layout::POLL);
                 let point = self.point(block, at);
@@ -418,8 +430,8 @@ impl<'a> Translator<'a> {
         }
     }
 
-    fn point(&self, block: usize, at: usize) -> Point {
-        self.roots.point(block, at).clone()
+    fn point(&self, block: usize, at: usize) -> Rc<Point> {
+        self.roots.find(block, at).expect("the statement is a point")
     }
 
     fn terminator(&mut self, terminator: &TerminatorKind) {

@@ -5,6 +5,8 @@
 //! one unsigned comparison finds an index out of bounds. Both failures go to the same native function,
 //! which finds out which it was and raises the error.
 
+use std::rc::Rc;
+
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 use medi_check::mir::Operand;
@@ -17,27 +19,9 @@ use crate::unit::Internal;
 use medi_runtime::context::descriptor;
 
 impl<'a> Translator<'a> {
-    pub(super) fn scope_enter(&mut self, point: &Point) {
-        self.internal(point, Internal::ScopeEnter, &[], &[]);
-    }
-
-    pub(super) fn scope_exit(&mut self, point: &Point) {
-        self.internal(point, Internal::ScopeExit, &[], &[]);
-    }
-
-    pub(super) fn scope_free(&mut self, point: &Point, buffer: &Operand) {
-        let handle = self.operand(buffer);
-        self.internal(point, Internal::ScopeFree, &handle[..2], &[]);
-    }
-
-    pub(super) fn scope_allocate(&mut self, point: &Point, bytes: &Operand) -> Vec<Value> {
-        let bytes = self.one(bytes);
-        self.internal(point, Internal::ScopeAllocate, &[bytes], &[Scalar::I64; 2])
-    }
-
     pub(super) fn make_view(
         &mut self,
-        point: &Point,
+        point: Option<Rc<Point>>,
         ty: TyId,
         buffer: &Operand,
         offset: &Operand,
@@ -51,24 +35,23 @@ impl<'a> Translator<'a> {
         self.internal(point, Internal::ScopeView, &args, &[Scalar::I64; 4])
     }
 
-    fn internal(
+    /// Calls an internal native function; a leaf has no point.
+    pub(super) fn internal(
         &mut self,
-        point: &Point,
+        point: Option<Rc<Point>>,
         internal: Internal,
         args: &[Value],
         results: &[Scalar],
     ) -> Vec<Value> {
-        let index = self.unit.internal(internal);
-        let point = (!self.unit.natives[index].leaf).then_some(point);
-        self.native(point, index, args, results)
+        self.native(point, self.unit.internal(internal), args, results)
     }
 
     /// Leaves through `scope_raise` when `condition` is not zero.
     fn raise_if(&mut self, condition: Value, handle: &[Value], index: Value, len: Value) {
         let (descriptor, generation) = (handle[0], handle[1]);
         self.diverge_if(condition, |this| {
-            let raise = Internal::ScopeRaise;
-            this.internal(&Point::default(), raise, &[descriptor, generation, index, len], &[]);
+            let args = [descriptor, generation, index, len];
+            this.internal(Some(Rc::default()), Internal::ScopeRaise, &args, &[]);
         });
     }
 

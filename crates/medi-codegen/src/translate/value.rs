@@ -7,6 +7,8 @@ use medi_check::types::{Ty, TyId, Types};
 use medi_runtime::context::offsets;
 use medi_runtime::shape::{Kind, Scalar};
 
+use crate::unit::Internal;
+
 use super::{Region, Translator, register_type};
 
 impl<'a> Translator<'a> {
@@ -168,13 +170,15 @@ impl<'a> Translator<'a> {
                 self.call_closure(&self.point(block, at), callee, args)
             }
             Rvalue::CallNative { native, args } => {
-                let leaf = self.unit.natives[native.index()].leaf;
-                let point = if leaf { None } else { Some(self.point(block, at)) };
-                self.call_native(point.as_ref(), *native, args)
+                self.call_native(self.roots.find(block, at), *native, args)
             }
-            Rvalue::Allocate { bytes, .. } => self.scope_allocate(&self.point(block, at), bytes),
+            Rvalue::Allocate { bytes, .. } => {
+                let bytes = self.one(bytes);
+                let point = self.roots.find(block, at);
+                self.internal(point, Internal::ScopeAllocate, &[bytes], &[Scalar::I64; 2])
+            }
             Rvalue::MakeView { ty, buffer, offset, len } => {
-                self.make_view(&self.point(block, at), *ty, buffer, offset, len)
+                self.make_view(self.roots.find(block, at), *ty, buffer, offset, len)
             }
             Rvalue::SliceView { view, from, to } => self.slice_view(view, from, to),
             Rvalue::ScopeLen(base) => vec![self.scope_len(base)],

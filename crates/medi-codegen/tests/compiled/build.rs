@@ -176,8 +176,8 @@ impl Func {
         Local(self.function.locals.len() as u32 - 1)
     }
 
-    pub fn scope(&mut self) -> ScopeId {
-        self.function.scopes.push(Scope { name: None, parent: None, span: span(0) });
+    pub fn scope(&mut self, parent: Option<ScopeId>) -> ScopeId {
+        self.function.scopes.push(Scope { name: None, parent, span: span(0) });
         ScopeId(self.function.scopes.len() as u32 - 1)
     }
 

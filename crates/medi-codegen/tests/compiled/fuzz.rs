@@ -71,19 +71,22 @@ fn random_programs_answer_the_same_however_often_the_heap_collects() {
 #[test]
 fn a_lost_root_is_noticed() {
     const PLANTED: &str = "MEDI_TEST_PLANT_LOST_ROOT";
+    const READY: &str = "the programs are right without the plant";
+    let seeds = 1..5;
     if std::env::var_os(PLANTED).is_some() {
-        for seed in 1..20 {
-            let wanted = answers(seed, &setup());
-            for mut setup in [poisoning(), moving()] {
-                setup.code.plant_lost_root = true;
-                assert_eq!(answers(seed, &setup), wanted, "seed {seed}");
-            }
+        let wanted: Vec<_> = seeds.clone().map(|seed| answers(seed, &setup())).collect();
+        println!("{READY}");
+        for mut setup in [poisoning(), moving()] {
+            setup.code.plant_lost_root = true;
+            let found: Vec<_> = seeds.clone().map(|seed| answers(seed, &setup)).collect();
+            assert_eq!(found, wanted);
         }
         return;
     }
     let this = std::env::current_exe().expect("a test has a path");
     let mut child = Command::new(this);
-    child.args(["--exact", "fuzz::a_lost_root_is_noticed"]).env(PLANTED, "1");
+    child.args(["--exact", "fuzz::a_lost_root_is_noticed", "--nocapture"]).env(PLANTED, "1");
     let output = child.output().expect("the test starts itself");
+    assert!(String::from_utf8_lossy(&output.stdout).contains(READY));
     assert!(!output.status.success(), "nobody noticed the lost roots");
 }

@@ -44,6 +44,8 @@ pub struct Setup {
     pub code: Options,
     /// Bytes of stack.
     pub stack: usize,
+    /// Press Ctrl-C a moment after the program has started.
+    pub interruptible: bool,
     /// Collect at every safepoint and function entry too.
     pub storm: bool,
     pub args: Vec<u64>,
@@ -58,6 +60,7 @@ impl Default for Setup {
             code: Options::default(),
             stack: 8 << 20,
             storm: false,
+            interruptible: false,
             args: vec![],
             float_args: vec![],
         }
@@ -123,12 +126,23 @@ fn run_here(heap: &Heap, compiled: &Compiled, setup: &Setup) -> Answer {
         // SAFETY: the context is this thread's, and no compiled code runs yet.
         unsafe { start_storm(session.context()) };
     }
+    // SAFETY: the session outlives the guard.
+    let guard =
+        setup.interruptible.then(|| unsafe { trap::InterruptGuard::new(session.context()) });
+    if setup.interruptible {
+        std::thread::spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            // SAFETY: the guard has installed a handler.
+            unsafe { libc::kill(libc::getpid(), libc::SIGINT) };
+        });
+    }
     let mut registers = Registers::default();
     registers.ints[..setup.args.len()].copy_from_slice(&setup.args);
     registers.floats[..setup.float_args.len()].copy_from_slice(&setup.float_args);
     // SAFETY: the context is this thread's, the entry is main of the code the session knows, and the tests
     // pass the arguments that their main takes, none of them references.
     let result = unsafe { entry::enter(session.context(), compiled.entry, &mut registers) };
+    drop(guard);
     let stop = session.thread().stop.take();
     assert_eq!(result.is_err(), stop.is_some());
     Answer { registers, stop, collections: heap.stats().cycles }
@@ -215,6 +229,40 @@ pub mod natives {
         }
     }
 
+    /// How many frames of compiled code the process's unwinder sees from here, and 1000 when it sees the
+    /// entry below them.
+    pub unsafe extern "C" fn test_backtrace(context: *mut Context) -> u64 {
+        struct Seen {
+            context: *mut Context,
+            compiled: u64,
+            below: bool,
+        }
+        unsafe extern "C" {
+            fn _Unwind_Backtrace(
+                each: unsafe extern "C" fn(*mut u8, *mut Seen) -> i32,
+                seen: *mut Seen,
+            ) -> i32;
+            fn _Unwind_GetIP(frame: *mut u8) -> usize;
+        }
+        unsafe extern "C" fn each(frame: *mut u8, seen: *mut Seen) -> i32 {
+            // SAFETY: called by the unwinder with its frame and with what was passed to it.
+            unsafe {
+                let at = _Unwind_GetIP(frame);
+                let code = &(*(*(*seen).context).thread).code;
+                if code.contains(at.wrapping_sub(1)) {
+                    (*seen).compiled += 1;
+                } else if (*seen).compiled > 0 {
+                    (*seen).below = true;
+                }
+            }
+            0
+        }
+        let mut seen = Seen { context, compiled: 0, below: false };
+        // SAFETY: the callback only counts.
+        unsafe { _Unwind_Backtrace(each, &mut seen) };
+        seen.compiled + if seen.below { 1000 } else { 0 }
+    }
+
     pub fn table() -> Vec<(String, usize, bool)> {
         vec![
             ("test_collect".into(), test_collect as *const () as usize, false),
@@ -223,6 +271,7 @@ pub mod natives {
             ("test_raise".into(), test_raise as *const () as usize, false),
             ("test_shaped".into(), test_shaped as *const () as usize, false),
             ("test_len".into(), test_len as *const () as usize, true),
+            ("test_backtrace".into(), test_backtrace as *const () as usize, false),
             ("test_call".into(), test_call as *const () as usize, false),
         ]
     }

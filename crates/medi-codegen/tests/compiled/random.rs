@@ -38,6 +38,7 @@ struct World {
     tuple: TyId,
     choice: TyId,
     cell: TyId,
+    view: TyId,
     func: TyId,
     collect: NativeId,
     len: NativeId,
@@ -63,13 +64,26 @@ pub fn program(seed: u64) -> Program {
     let pair: &[(&str, TyId)] = &[("node", maybe), ("number", Types::INT)];
     let choice = build.enumeration("Choice", &[("None", &[]), ("Pair", pair)]);
     let cell = build.ty(Ty::Cell(maybe));
+    let view = build.ty(Ty::View(Types::INT));
     let func = build.ty(Ty::Func { params: vec![Types::INT, maybe], result: tuple });
     let collect = build.native("test_collect", &[NativeParam::Plain(Types::INT)], Types::INT);
     let len = build.native("test_len", &[NativeParam::Plain(Types::STR)], Types::INT);
     build.program.strings = vec!["four".into(), "seven".into()];
     let (text, other_text) = (StringId(0), StringId(1));
-    let world =
-        World { node, maybe, array, tuple, choice, cell, func, collect, len, text, other_text };
+    let world = World {
+        node,
+        maybe,
+        array,
+        tuple,
+        choice,
+        cell,
+        view,
+        func,
+        collect,
+        len,
+        text,
+        other_text,
+    };
     let mut callees = vec![];
     let mut closures = vec![];
     for statements in [6, 10, 8, 14] {
@@ -103,6 +117,8 @@ struct Generator<'a> {
     choices: Vec<Local>,
     cells: Vec<Local>,
     funcs: Vec<Local>,
+    /// Those that the current statement stands in.
+    scopes: Vec<ScopeId>,
 }
 
 impl<'a> Generator<'a> {
@@ -127,6 +143,7 @@ impl<'a> Generator<'a> {
             choices: vec![],
             cells: vec![],
             funcs: vec![],
+            scopes: vec![],
         }
     }
 
@@ -255,7 +272,7 @@ impl<'a> Generator<'a> {
     }
 
     fn statement(&mut self, depth: u32) {
-        match self.random.below(if depth == 0 { 22 } else { 30 }) {
+        match self.random.below(if depth == 0 { 22 } else { 32 }) {
             0..4 => {
                 let into = self.a_ref();
                 self.new_node(into);
@@ -292,6 +309,7 @@ impl<'a> Generator<'a> {
             }
             22..25 => self.branch(depth),
             25 | 26 => self.repeat(depth),
+            27 | 28 => self.scope(depth),
             _ => self.call(),
         }
     }
@@ -439,6 +457,31 @@ impl<'a> Generator<'a> {
         self.func.stmt(StmtKind::Safepoint);
         self.func.branch(more, head, after);
         self.func.at(after);
+    }
+
+    /// A scope with a buffer that one of the statements inside reads back.
+    fn scope(&mut self, depth: u32) {
+        let scope = self.func.scope(self.scopes.last().copied());
+        self.scopes.push(scope);
+        self.func.stmt(StmtKind::ScopeEnter(scope));
+        let buffer = Rvalue::Allocate { scope, bytes: int(64) };
+        let buffer = self.func.let_(Types::BUFFER, buffer);
+        let view = self.world.view;
+        let view_of =
+            Rvalue::MakeView { ty: view, buffer: buffer.clone(), offset: int(0), len: int(-1) };
+        let base = self.func.let_(view, view_of);
+        let value = copy(self.sum);
+        self.func.stmt(StmtKind::SetScopeElem { base: base.clone(), index: int(3), value });
+        let statements = 1 + self.random.below(3);
+        self.block(statements, depth - 1);
+        let number = Rvalue::GetScopeElem { base, index: int(3) };
+        let number = self.func.let_(Types::INT, number);
+        self.mix(number);
+        if self.random.below(2) == 0 {
+            self.func.stmt(StmtKind::Free(buffer));
+        }
+        self.func.stmt(StmtKind::ScopeExit(scope));
+        self.scopes.pop();
     }
 
     fn call(&mut self) {

@@ -4,6 +4,7 @@ use crate::build::*;
 use crate::machine::{Setup, natives, run, run_with};
 use medi_check::mir::*;
 use medi_check::types::{Ty, Types};
+use medi_codegen::DebugInfo;
 
 const INT: medi_check::types::TyId = Types::INT;
 const FLOAT: medi_check::types::TyId = Types::FLOAT;
@@ -545,4 +546,70 @@ fn identity_is_of_the_object() {
     let both = main.binary(INT, BinaryOp::AddInt, both, other);
     main.ret(both);
     assert_eq!(run(&build.main(main)).int(), 10);
+}
+
+#[test]
+fn the_unwinder_passes_through_compiled_frames() {
+    let mut build = Build::default();
+    let backtrace = build.native("test_backtrace", &[], INT);
+    let mut inner = Func::new("inner", &[], INT);
+    let value = inner.let_(INT, Rvalue::CallNative { native: backtrace, args: vec![] });
+    inner.ret(value);
+    let inner = build.add(inner);
+    let mut main = Func::new("main", &[], INT);
+    let value = main.let_(INT, Rvalue::Call { function: inner, args: vec![] });
+    main.ret(value);
+    let mut setup = with_natives();
+    setup.code.debug_info = DebugInfo::Always;
+    assert_eq!(run_with(&build.main(main), &setup).int(), 1002);
+}
+
+#[test]
+fn scope_memory_holds_bytes_and_typed_elements() {
+    let mut build = Build::default();
+    let view = build.ty(Ty::View(FLOAT));
+    let pair = build.ty(Ty::Tuple(vec![BYTE, INT]));
+    let pairs = build.ty(Ty::View(pair));
+    let mut main = Func::new("main", &[], INT);
+    let scope = main.scope(None);
+    main.stmt(StmtKind::ScopeEnter(scope));
+    let buffer = main.let_(Types::BUFFER, Rvalue::Allocate { scope, bytes: int(4096) });
+    let length = main.let_(INT, Rvalue::ScopeLen(buffer.clone()));
+    let set = |main: &mut Func, base: &Operand, index, value| {
+        main.stmt(StmtKind::SetScopeElem { base: base.clone(), index: int(index), value });
+    };
+    let get = |main: &mut Func, ty, base: &Operand, index| {
+        main.let_(ty, Rvalue::GetScopeElem { base: base.clone(), index: int(index) })
+    };
+    set(&mut main, &buffer, 0, byte(7));
+    let rest = int(-1);
+    let floats = Rvalue::MakeView { ty: view, buffer: buffer.clone(), offset: int(64), len: rest };
+    let floats = main.let_(view, floats);
+    let count = main.let_(INT, Rvalue::ScopeLen(floats.clone()));
+    set(&mut main, &floats, 10, float(2.5));
+    let slice = Rvalue::SliceView { view: floats, from: int(8), to: int(12) };
+    let slice = main.let_(view, slice);
+    let in_slice = get(&mut main, FLOAT, &slice, 2);
+    let in_slice = main.binary(FLOAT, BinaryOp::MulFloat, in_slice, float(2.0));
+    let in_slice = main.unary(INT, UnaryOp::FloatToInt, in_slice);
+    let tuples =
+        Rvalue::MakeView { ty: pairs, buffer: buffer.clone(), offset: int(1024), len: int(3) };
+    let tuples = main.let_(pairs, tuples);
+    let value = main.let_(pair, Rvalue::MakeTuple(vec![byte(9), int(800)]));
+    set(&mut main, &tuples, 2, value);
+    let value = get(&mut main, pair, &tuples, 2);
+    let (nine, many) = (
+        main.let_(BYTE, Rvalue::GetTuple { tuple: value.clone(), index: 0 }),
+        main.let_(INT, Rvalue::GetTuple { tuple: value, index: 1 }),
+    );
+    let first = get(&mut main, BYTE, &buffer, 0);
+    let (nine, first) =
+        (main.unary(INT, UnaryOp::ByteToInt, nine), main.unary(INT, UnaryOp::ByteToInt, first));
+    main.stmt(StmtKind::ScopeExit(scope));
+    let mut sum = int(0);
+    for part in [length, count, in_slice, nine, many, first] {
+        sum = main.binary(INT, BinaryOp::AddInt, sum, part);
+    }
+    main.ret(sum);
+    assert_eq!(run(&build.main(main)).int(), 4096 + 504 + 5 + 9 + 800 + 7);
 }

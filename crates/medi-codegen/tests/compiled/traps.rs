@@ -4,6 +4,7 @@ use crate::build::*;
 use crate::machine::{Answer, Setup, natives, run, run_with};
 use medi_check::mir::*;
 use medi_check::types::{Ty, TyId, Types};
+use medi_runtime::thread::Stop;
 
 const INT: TyId = Types::INT;
 const FLOAT: TyId = Types::FLOAT;
@@ -253,4 +254,115 @@ fn float_division_by_zero_is_no_error() {
     let value = main.binary(FLOAT, BinaryOp::DivFloat, float(1.0), float(0.0));
     main.ret(value);
     assert_eq!(run(&Build::default().main(main)).float(), f64::INFINITY);
+}
+
+/// A scope with a buffer of 64 bytes and a view of its 8 ints, and then some statements.
+fn in_scope(then: impl FnOnce(&mut Func, Operand, Operand)) -> Answer {
+    let mut build = Build::default();
+    let ints = build.ty(Ty::View(INT));
+    let mut main = Func::new("main", &[INT], INT);
+    let scope = main.scope(None);
+    main.stmt(StmtKind::ScopeEnter(scope));
+    let buffer = main.let_(Types::BUFFER, Rvalue::Allocate { scope, bytes: int(64) });
+    let view = Rvalue::MakeView { ty: ints, buffer: buffer.clone(), offset: int(0), len: int(-1) };
+    let view = main.let_(ints, view);
+    then(&mut main, buffer, view);
+    main.stmt(StmtKind::ScopeExit(scope));
+    main.ret(int(0));
+    run(&build.main(main))
+}
+
+#[test]
+fn scope_memory_is_checked_for_bounds() {
+    for index in [8, -1] {
+        let read = |main: &mut Func, _, base| {
+            main.let_(INT, Rvalue::GetScopeElem { base, index: int(index) });
+        };
+        assert_eq!(stopped(&in_scope(read)), ("R0011", 5));
+    }
+    let write = |main: &mut Func, base, _| {
+        main.stmt(StmtKind::SetScopeElem { base, index: int(64), value: byte(1) });
+    };
+    assert_eq!(stopped(&in_scope(write)), ("R0011", 5));
+    for (from, to) in [(0, 9), (5, 4), (-1, 3)] {
+        let slice = |main: &mut Func, _, view: Operand| {
+            let Operand::Copy(local) = view else { unreachable!() };
+            let slice = Rvalue::SliceView { view, from: int(from), to: int(to) };
+            main.assign(local, slice);
+        };
+        assert_eq!(stopped(&in_scope(slice)), ("R0011", 5), "{from}..{to}");
+    }
+}
+
+#[test]
+fn scope_memory_is_checked_for_use_after_free() {
+    let free_then = |rvalue: fn(Operand) -> Rvalue| {
+        move |main: &mut Func, buffer, view| {
+            main.stmt(StmtKind::Free(buffer));
+            main.let_(INT, rvalue(view));
+        }
+    };
+    let read = free_then(|base| Rvalue::GetScopeElem { base, index: int(0) });
+    assert_eq!(stopped(&in_scope(read)), ("R0010", 6));
+    let len = free_then(Rvalue::ScopeLen);
+    assert_eq!(stopped(&in_scope(len)), ("R0010", 6));
+    let twice = |main: &mut Func, buffer: Operand, _| {
+        main.stmt(StmtKind::Free(buffer.clone()));
+        main.stmt(StmtKind::Free(buffer));
+    };
+    assert_eq!(stopped(&in_scope(twice)), ("R0012", 6));
+}
+
+/// In a process of its own: the signal is for all of it.
+#[test]
+fn ctrl_c_stops_at_the_next_safepoint() {
+    const INTERRUPT: &str = "MEDI_TEST_INTERRUPT";
+    if std::env::var_os(INTERRUPT).is_none() {
+        let this = std::env::current_exe().expect("a test has a path");
+        let mut child = std::process::Command::new(this);
+        child.args(["--exact", "traps::ctrl_c_stops_at_the_next_safepoint", "--nocapture"]);
+        let output = child.env(INTERRUPT, "1").output().expect("the test starts itself");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    for looping in [true, false] {
+        let program = if looping { endless_loop() } else { endless_calls() };
+        let setup = Setup { interruptible: true, stack: 64 << 20, ..Setup::default() };
+        let answer = run_with(&program, &setup);
+        assert!(matches!(answer.stop, Some(Stop::Interrupted)), "{:?}", answer.stop);
+    }
+}
+
+fn endless_loop() -> Program {
+    let mut main = Func::new("main", &[], INT);
+    let head = main.block();
+    main.goto(head);
+    main.at(head);
+    main.stmt(StmtKind::Safepoint);
+    main.goto(head);
+    Build::default().main(main)
+}
+
+/// 2^40 calls, none of them deep, without a loop.
+fn endless_calls() -> Program {
+    let mut build = Build::default();
+    let function = build.next_function();
+    let mut half = Func::new("half", &[INT], INT);
+    let (more, done) = (half.block(), half.block());
+    let left = BinaryOp::Compare(Comparison::Gt);
+    let left = half.binary(Types::BOOL, left, half.param(0), int(0));
+    half.branch(left, more, done);
+    half.at(done);
+    half.ret(int(1));
+    half.at(more);
+    let less = half.binary(INT, BinaryOp::AddInt, half.param(0), int(-1));
+    let mut call = || half.let_(INT, Rvalue::Call { function, args: vec![less.clone()] });
+    let (a, b) = (call(), call());
+    let sum = half.binary(INT, BinaryOp::AddUnchecked, a, b);
+    half.ret(sum);
+    build.add(half);
+    let mut main = Func::new("main", &[], INT);
+    let value = main.let_(INT, Rvalue::Call { function, args: vec![int(40)] });
+    main.ret(value);
+    build.main(main)
 }
