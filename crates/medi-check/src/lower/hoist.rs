@@ -16,41 +16,17 @@
 
 use std::collections::HashSet;
 
+use super::alias::{Aliases, Pure, assignments};
 use super::{effects, tidy};
 use crate::mir::validate::{rvalue_operands, targets};
 use crate::mir::{
-    BinaryOp, Block, BlockId, Comparison, Const, Function, Local, NativeId, Operand, Program,
-    Rvalue, Stmt, StmtKind, Terminator, TerminatorKind, UnaryOp,
+    BinaryOp, Block, BlockId, Comparison, Const, Function, Local, Operand, Program, Rvalue, Stmt,
+    StmtKind, Terminator, TerminatorKind, UnaryOp,
 };
 use crate::types::TyId;
 
-/// Natives that assign nothing that a program can read.
-const PURE: &[&str] = &[
-    "string_equal",
-    "string_compare",
-    "string_hash",
-    "string_concat",
-    "hash_int",
-    "pow_float",
-    "pow_int",
-    "rem_float",
-    "fmt_begin",
-    "fmt_text",
-    "fmt_value",
-    "fmt_end",
-    "fmt_print",
-    "equals",
-    "hash",
-    "compare",
-];
-
 pub(super) fn run(program: &mut Program) {
-    let pure: HashSet<NativeId> = (0..)
-        .map(NativeId)
-        .zip(&program.natives)
-        .filter(|(_, native)| PURE.contains(&native.symbol.as_str()))
-        .map(|(id, _)| id)
-        .collect();
+    let pure = Pure::new(program);
     for function in &mut program.functions {
         let stmts = function.blocks.iter().flat_map(|block| &block.stmts);
         if stmts.into_iter().any(|stmt| matches!(stmt.kind, StmtKind::Safepoint)) {
@@ -69,7 +45,7 @@ struct Loop {
     size: usize,
 }
 
-fn hoist(function: &mut Function, pure: &HashSet<NativeId>) {
+fn hoist(function: &mut Function, pure: &Pure) {
     let found = loops(function);
     if found.is_empty() {
         return;
@@ -84,7 +60,8 @@ fn hoist(function: &mut Function, pure: &HashSet<NativeId>) {
     for inner in &found {
         pass.take(inner);
     }
-    pass.rename();
+    let aliases = pass.aliases;
+    aliases.apply(function);
     tidy::tidy(function);
 }
 
@@ -199,33 +176,23 @@ struct Written {
 
 struct Pass<'a> {
     function: &'a mut Function,
-    pure: &'a HashSet<NativeId>,
+    pure: &'a Pure,
     predecessors: Vec<Vec<usize>>,
     /// Of each local: how often it is assigned, as a parameter too.
     assignments: Vec<u32>,
-    /// Of each local: the one that has the same value and is used in its place.
-    alias: Vec<Local>,
+    aliases: Aliases,
 }
 
 impl<'a> Pass<'a> {
-    fn new(function: &'a mut Function, pure: &'a HashSet<NativeId>) -> Self {
-        let mut assignments = vec![0; function.locals.len()];
-        assignments[..function.params].fill(1);
-        for stmt in function.blocks.iter().flat_map(|block| &block.stmts) {
-            if let StmtKind::Assign(local, _) = &stmt.kind {
-                assignments[local.index()] += 1;
-            }
-        }
-        let alias = (0..function.locals.len() as u32).map(Local).collect();
+    fn new(function: &'a mut Function, pure: &'a Pure) -> Self {
+        let assignments = assignments(function);
+        let aliases = Aliases::new(function);
         let predecessors = predecessors(function);
-        Self { function, pure, predecessors, assignments, alias }
+        Self { function, pure, predecessors, assignments, aliases }
     }
 
-    fn resolve(&self, mut local: Local) -> Local {
-        while self.alias[local.index()] != local {
-            local = self.alias[local.index()];
-        }
-        local
+    fn resolve(&self, local: Local) -> Local {
+        self.aliases.resolve(local)
     }
 
     fn take(&mut self, inner: &Loop) {
@@ -264,12 +231,7 @@ impl<'a> Pass<'a> {
                     written.fields.extend(ty(object).map(|ty| (ty, *field)));
                 }
                 StmtKind::SetElem { array, .. } => written.arrays.extend(ty(array)),
-                StmtKind::Assign(_, Rvalue::Call { .. } | Rvalue::CallClosure { .. }) => {
-                    written.everything = true;
-                }
-                StmtKind::Assign(_, Rvalue::CallNative { native, .. }) => {
-                    written.everything |= !self.pure.contains(native);
-                }
+                StmtKind::Assign(_, rvalue) => written.everything |= self.pure.may_assign(rvalue),
                 _ => {}
             }
         }
@@ -364,7 +326,7 @@ impl<'a> Pass<'a> {
                 _ => None,
             };
             if let Some(same) = same {
-                self.alias[local.index()] = same;
+                self.aliases.set(*local, same);
                 return;
             }
         }
@@ -388,14 +350,7 @@ impl<'a> Pass<'a> {
                         return Some(self.resolve(*local));
                     }
                     StmtKind::Assign(local, _) if *local == object => return None,
-                    StmtKind::Assign(_, Rvalue::CallNative { native, .. })
-                        if self.pure.contains(native) => {}
-                    StmtKind::Assign(
-                        _,
-                        Rvalue::Call { .. }
-                        | Rvalue::CallClosure { .. }
-                        | Rvalue::CallNative { .. },
-                    ) => return None,
+                    StmtKind::Assign(_, rvalue) if self.pure.may_assign(rvalue) => return None,
                     StmtKind::SetField {
                         object: Operand::Copy(other), field: other_field, ..
                     } if *other_field == field
@@ -442,24 +397,12 @@ impl<'a> Pass<'a> {
         }
         for (block, _) in blocks() {
             let mut at = 0;
-            let alias = &self.alias;
-            let resolve = |mut local: Local| {
-                while alias[local.index()] != local {
-                    local = alias[local.index()];
-                }
-                local
-            };
+            let aliases = &self.aliases;
             self.function.blocks[block].stmts.retain(|stmt| {
                 at += 1;
                 let holds = match &stmt.kind {
                     StmtKind::Bounds { index: Operand::Copy(index), len } => {
-                        let same_len = match (len, &bound) {
-                            (Operand::Copy(len), Operand::Copy(bound)) => {
-                                resolve(*len) == resolve(*bound)
-                            }
-                            (Operand::Const(len), Operand::Const(bound)) => len == bound,
-                            _ => false,
-                        };
+                        let same_len = aliases.resolved(len) == aliases.resolved(&bound);
                         // After the step the counter itself is the next one already.
                         let before = block != step.0 || at - 1 < step.1;
                         same_len && copies.contains(index) && (before || *index != counter)
@@ -485,10 +428,7 @@ impl<'a> Pass<'a> {
         let [guard] = self.predecessors[preheader][..] else { return None };
         let (counter, bound) = self.below(latch, inner.header)?;
         let (first, first_bound) = self.below(guard, preheader)?;
-        let same = match (&bound, &first_bound) {
-            (Operand::Copy(a), Operand::Copy(b)) => self.resolve(*a) == self.resolve(*b),
-            (a, b) => a == b,
-        };
+        let same = self.aliases.resolved(&bound) == self.aliases.resolved(&first_bound);
         if counter != first || !same || !self.keeps(&bound, changing) {
             return None;
         }
@@ -541,25 +481,6 @@ impl<'a> Pass<'a> {
                 Rvalue::Binary(BinaryOp::Compare(Comparison::Lt), Operand::Copy(counter), bound),
             )) if local == cond => Some((*counter, bound.clone())),
             _ => None,
-        }
-    }
-
-    /// Uses each local's alias in its place.
-    fn rename(&mut self) {
-        let resolved: Vec<_> =
-            (0..self.alias.len() as u32).map(|local| self.resolve(Local(local))).collect();
-        let rename = |operand: &mut Operand| {
-            if let Operand::Copy(local) | Operand::Move(local) = operand {
-                *local = resolved[local.index()];
-            }
-        };
-        for block in &mut self.function.blocks {
-            for stmt in &mut block.stmts {
-                tidy::for_each_operand(&mut stmt.kind, &mut |operand| rename(operand));
-            }
-            tidy::for_each_terminator_operand(&mut block.terminator.kind, &mut |operand| {
-                rename(operand);
-            });
         }
     }
 }

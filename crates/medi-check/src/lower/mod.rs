@@ -12,6 +12,7 @@
 //! Evaluation order: operands left to right. In `place op= value` the parts of the place are evaluated
 //! first, then the value; then the old content is read, combined and stored.
 
+mod alias;
 mod call;
 mod closure;
 mod effects;
@@ -25,6 +26,7 @@ mod loops;
 mod operator;
 mod pattern;
 mod place;
+mod reuse;
 mod scope;
 mod tidy;
 mod walk;
@@ -68,6 +70,7 @@ fn lower_here(mut program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>
     }
     let mut lowered = lowering.finish(main, main_args);
     inline::run(&mut lowered);
+    reuse::run(&mut lowered);
     hoist::run(&mut lowered);
     #[cfg(any(debug_assertions, test))]
     {
