@@ -225,6 +225,9 @@ impl Body<'_, '_> {
             self.report(diagnostic);
             return self.error_expr(span);
         }
+        if self.is_never(subject.ty) {
+            return subject;
+        }
         let mut branches: Vec<Branch> = vec![];
         let mut heads = vec![];
         let mut sound = true;

@@ -56,6 +56,15 @@ impl Body<'_, '_> {
         checked
     }
 
+    /// Code that never gives a value, as a part of one that is then never made.
+    fn settled(&mut self, checked: hir::Expr) -> hir::Expr {
+        if !self.is_never(checked.ty) {
+            return checked;
+        }
+        let ty = self.fresh(checked.span, Unknown::Irrelevant);
+        self.coerce(checked, ty, Reason::Branch)
+    }
+
     /// A value that is worked with: a result is unwrapped, an optional is reported.
     pub(super) fn operand(&mut self, expr: &ast::Expr, want: Want) -> hir::Expr {
         let checked = self.value(expr, want);
@@ -266,6 +275,7 @@ impl Body<'_, '_> {
     /// A value that is turned into text.
     pub(super) fn piece(&mut self, expr: &ast::Expr, format: Option<ast::FormatSpec>) -> Piece {
         let value = self.value(expr, Want::Any);
+        let value = self.settled(value);
         let mut value = self.unwrapped(value);
         let span = value.span;
         if let Some(spec) = &format
@@ -506,7 +516,10 @@ impl Body<'_, '_> {
             });
             checked.push((value, literal::is_number(item)));
         }
-        let element = element.unwrap_or(Types::ERROR);
+        let mut element = element.unwrap_or(Types::ERROR);
+        if self.is_never(element) {
+            element = self.fresh(first, Unknown::Irrelevant);
+        }
         let checked = checked
             .into_iter()
             .map(|(value, _)| match self.convert(value, element) {
@@ -612,7 +625,8 @@ impl Body<'_, '_> {
                 (Some(wanted), _) => Want::Like(wanted[index]),
                 (None, _) => Want::Any,
             };
-            checked.push(self.value(part, want));
+            let part = self.value(part, want);
+            checked.push(self.settled(part));
         }
         let types = checked.iter().map(|part| self.shallow(part.ty)).collect();
         let ty = self.intern(Ty::Tuple(types));

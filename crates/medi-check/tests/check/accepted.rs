@@ -613,3 +613,42 @@ fn deep_and_long_programs_do_not_overflow_the_stack() {
     let chain = vec!["if test() { }"; 5000].join(" else ");
     check_source("chain.medi", &format!("func test() -> bool {{ {chain} }}"), false);
 }
+
+#[test]
+fn what_never_comes_back_may_stand_anywhere() {
+    let text = "
+        enum Finding { Normal, Fever(celsius: float) }
+        record Patient { id: string, next: Patient? }
+        func stop() -> int { exit(1) }
+        func pick(x: int?) -> int {
+          let y = x ?? raise(\"none\")
+          let z: float = if y > 3 { 1 } else { exit(2) }
+          print(exit(3))
+          let s = \"{raise(\"in text\")}\"
+          let xs = [1, exit(4)]
+          let t = (exit(5), 2)
+          let p = Patient { id: raise(\"field\") }
+          let sum = 1 + exit(6)
+          let cmp = exit(7) == 1
+          let both = true and exit(8)
+          let f = () => exit(9)
+          let g = xs.map(n => raise(\"each\"))
+          return match y { 0 => raise(\"zero\"), n => n }
+        }
+        func loops() -> int {
+          for x in [1] { return x }
+          while true { if stop() == 1 { exit(10) } }
+        }
+        func main() {
+          print(pick(1), loops(), stop())
+          if raise(\"cond\") { print(1) }
+          match raise(\"subject\") { 1 => print(1), _ => print(2) }
+          return exit(0)
+        }";
+    let checked = check_source("never.medi", text, true);
+    let Some(program) = &checked.program else { panic!("{}", checked.messages()) };
+    super::tree::verify(program);
+    let program = checked.program.expect("a program");
+    let lowered = medi_check::lower::lower(program).expect("a checked program lowers");
+    assert_eq!(medi_check::mir::validate(&lowered), Vec::<String>::new());
+}

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use medi_check::check;
+use medi_check::lower::lower;
+use medi_check::mir::validate;
 use medi_syntax::diagnostic::Severity;
 use medi_syntax::source::SourceMap;
 use proptest::prelude::*;
@@ -118,6 +120,35 @@ proptest! {
             apply(&CORPUS, &mut text, change);
         }
         check_text(&text.concat());
+    }
+}
+
+/// The programs of the repository, which use all of the library.
+static REAL: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
+    let paths = super::library::programs_of_the_repository();
+    let texts = paths.iter().map(|path| std::fs::read_to_string(path).expect("UTF-8"));
+    texts.map(|text| pieces(&text)).collect()
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases().div_ceil(5), ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_mutated_program_that_checks_also_lowers_to_valid_mir(
+        start in any::<prop::sample::Index>(),
+        changes in prop::collection::vec(change(), 1..3),
+    ) {
+        let mut text = REAL[start.index(REAL.len())].clone();
+        for change in &changes {
+            apply(&REAL, &mut text, change);
+        }
+        let (program, _) = super::library::check_program("random.medi", text.concat());
+        if let Some(program) = program {
+            super::tree::verify(&program);
+            if let Ok(lowered) = lower(program) {
+                prop_assert_eq!(validate(&lowered), Vec::<String>::new());
+            }
+        }
     }
 }
 
