@@ -40,7 +40,7 @@ pub struct LangItems {
     pub map_set: FuncId,
     /// `map[K, V].at(self, key) -> V`, which stops the program for a missing key.
     pub map_at: FuncId,
-    /// `map[K, V].entry_count(self) -> int`: slots that `for` walks, deleted ones included.
+    /// `map[K, V].slot_count(self) -> int`: slots that `for` walks, deleted ones included.
     pub map_slots: FuncId,
     /// `map[K, V].slot(self, index: int) -> (K, V)?`: nil for a deleted slot.
     pub map_slot: FuncId,
@@ -171,7 +171,7 @@ pub enum ExprKind {
         left: Box<Expr>,
         right: Box<Expr>,
     },
-    /// `value?.…`: nil when `value` is nil, else `body` with `local` bound to the value, as an optional.
+    /// `value?.…`, the whole rest of the chain: nil when `value` is nil, else `body` with `local` bound to the value, as an optional.
     OptionalChain {
         value: Box<Expr>,
         local: LocalId,
@@ -222,6 +222,8 @@ pub enum ExprKind {
         subject: Box<Expr>,
         arms: Vec<Arm>,
     },
+    /// Of type `Never` if a statement in it always leaves, such as `return` or a `while true` without
+    /// `break`; what follows that statement is never reached.
     Block {
         stmts: Vec<Stmt>,
         value: Option<Box<Expr>>,

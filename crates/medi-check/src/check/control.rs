@@ -1,4 +1,11 @@
 //! `if`, `match`, closures and scopes: expressions with bodies.
+//!
+//! The value of a block is its last statement, if that is an expression. Branches whose value is used
+//! have one type together: an int literal beside a float becomes one, `nil` makes it optional, a
+//! failure makes it a result, and a branch that leaves takes the type of the others. `if let name = e`
+//! opens an optional; with another pattern it asks whether that matches. A closure's parameters take
+//! their types from the place it is passed to, from what is written, or from how they are used first;
+//! `return` and `?` in it leave the closure.
 
 use medi_syntax::ast;
 use medi_syntax::diagnostic::Diagnostic;

@@ -1,4 +1,11 @@
 //! Expressions: literals, names, records, and the dispatch to everything else.
+//!
+//! A number literal becomes the int, float or byte that is wanted, if it fits; without that it is an
+//! int, or a float if it has a point or an exponent. A name is a local, then something the program
+//! declares, then something of the library. A variant needs its enum's name only where two enums have
+//! one of that name and nothing says which is wanted. A record literal gives all fields, in any order,
+//! but optional ones may be left out. Values become text by `to_string(self) -> string`, if their
+//! record or enum has that method, else by their fields; a result becomes the text of its value.
 
 use medi_syntax::ast::{self, BinaryOp, StrPart, UnaryOp};
 use medi_syntax::diagnostic::Diagnostic;

@@ -430,8 +430,7 @@ impl<'a> Checker<'a> {
     pub(super) fn find_main(&mut self) -> Option<FuncId> {
         let Some(main) = self.user.funcs.get("main").and_then(|funcs| funcs.first().copied())
         else {
-            let file = self.modules.iter().rev().map(|module| module.file);
-            let file = { file }.next().unwrap_or(FileId(0));
+            let file = self.modules.last().map_or(FileId(0), |module| module.file);
             let diagnostic = Diagnostic::error(
                 "E0210",
                 "there is no function `main`",

@@ -1,4 +1,9 @@
 //! Fields, methods, indices, and what stands before the point.
+//!
+//! `e?.rest` on an optional makes the whole chain after it conditional: it is nil as soon as one link
+//! is, and never evaluates what follows. On a result, `e?.rest` is `(e?).rest`. `e.name` on a result
+//! uses its value, and a failure stops the program. `xs[a..b]` is `xs.slice(a, b)`. A method is found
+//! before a field that holds a function.
 
 use medi_syntax::ast;
 use medi_syntax::diagnostic::Diagnostic;

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use medi_syntax::suggest;
 
 use super::Checker;
+use super::type_expr::BUILTIN_TYPES;
 use crate::hir::FuncId;
 use crate::types::{EnumId, RecordId, Ty};
 
@@ -136,10 +137,10 @@ impl<'a> Checker<'a> {
 
     /// The type name that was probably meant.
     pub(super) fn closest_type(&self, name: &str, library: bool) -> Option<String> {
-        const BUILTIN: [&str; 9] =
-            ["int", "float", "bool", "byte", "string", "Buffer", "View", "Result", "list"];
         let declared = self.namespaces(library).flat_map(|names| names.types.keys().copied());
-        let mut all: Vec<&str> = BUILTIN.into_iter().chain(declared).collect();
+        let builtin = BUILTIN_TYPES.iter().copied();
+        let hidden = |name: &&str| library || !matches!(*name, "array" | "never");
+        let mut all: Vec<&str> = builtin.filter(hidden).chain(declared).collect();
         all.sort_unstable();
         suggest::closest(name, all.into_iter()).map(str::to_string)
     }

@@ -1,4 +1,11 @@
 //! Binary operators, `??`, `?` and `!`.
+//!
+//! `/` always gives a float. `+ - * %` and `**` on two ints (bytes count as ints) give an int, with a
+//! float on either side a float. `+` also joins two strings or two lists. `==` compares any two values
+//! of one type but functions and scope memory; `<` and its kin order ints, floats, bytes and strings,
+//! and values of a type parameter, which is checked for each type that takes its place. Operands are
+//! evaluated from left to right; `and`, `or` and `??` evaluate the right one only if needed. `e!` stops
+//! the program when an optional is nil or a result a failure. `r.or(default)` handles a failure.
 
 use medi_syntax::ast::{self, BinaryOp};
 use medi_syntax::diagnostic::Diagnostic;

@@ -1,4 +1,12 @@
 //! Statements.
+//!
+//! `let` binds once, `var` can be assigned again; parameters, loop variables and names in patterns
+//! bind once. An assignment goes to a `var`, a field, an element, or a part of a tuple that is itself
+//! such a place; `op=` evaluates the parts of its place once. `xs += ys` on lists adds to the list
+//! itself, as in Python, while `xs + ys` makes a new one. A name may be declared again and hides the
+//! earlier one. A statement may drop any value but a result, which would lose an error: `let _ = …`
+//! says that this is meant. `for` goes over ranges, lists, views, the characters of a string, and the
+//! pairs of a map.
 
 use medi_syntax::ast::{self, BinaryOp, StmtKind};
 use medi_syntax::diagnostic::Diagnostic;
@@ -311,7 +319,7 @@ impl Body<'_, '_> {
         span: Span,
     ) -> hir::StmtKind {
         let local = literal::name_of(target).and_then(|name| self.find_local(&name.name));
-        let place = self.target(target, op.is_some());
+        let place = self.target(target);
         if self.is_error(place.ty) {
             self.expr(value, Want::Any);
             return hir::StmtKind::Expr(self.error_expr(span));
@@ -402,8 +410,8 @@ impl Body<'_, '_> {
         hir::StmtKind::Expr(hir::Expr { kind, ty: Types::UNIT, span })
     }
 
-    /// The place that is assigned to. With `reads`, its old value is used too.
-    fn target(&mut self, target: &ast::Expr, reads: bool) -> hir::Expr {
+    /// The place that is assigned to. A variable is not used by that, not even by `op=`.
+    fn target(&mut self, target: &ast::Expr) -> hir::Expr {
         use ast::ExprKind as A;
         match &target.kind {
             A::Name(name) => {
@@ -411,8 +419,6 @@ impl Body<'_, '_> {
                     return self.not_a_variable(name);
                 };
                 let checked = self.use_local(local, target.span, true);
-                // A place that is only ever added to is not used by that.
-                let _ = reads;
                 if self.local(local).kind != LocalKind::Var {
                     self.cannot_assign(local, name);
                     return self.error_expr(target.span);

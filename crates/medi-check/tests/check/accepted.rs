@@ -52,10 +52,10 @@ fn func<'p>(checked: &'p Checked, name: &str) -> &'p Func {
 fn local(checked: &Checked, name: &str) -> String {
     let program = checked.program.as_ref().expect("the program checked");
     let found = func(checked, "test").locals.iter().find(|local| local.name == name);
-    shown(checked, found.unwrap_or_else(|| panic!("a local {name}")).ty, program)
+    shown(found.unwrap_or_else(|| panic!("a local {name}")).ty, program)
 }
 
-fn shown(checked: &Checked, ty: TyId, program: &medi_check::hir::Program) -> String {
+fn shown(ty: TyId, program: &medi_check::hir::Program) -> String {
     match program.types.get(ty) {
         Ty::Int => "int".into(),
         Ty::Float => "float".into(),
@@ -64,22 +64,22 @@ fn shown(checked: &Checked, ty: TyId, program: &medi_check::hir::Program) -> Str
         Ty::Str => "string".into(),
         Ty::Unit => "()".into(),
         Ty::Buffer => "Buffer".into(),
-        Ty::Optional(inner) => format!("{}?", shown(checked, *inner, program)),
-        Ty::Result(inner) => format!("Result[{}]", shown(checked, *inner, program)),
-        Ty::View(inner) => format!("View[{}]", shown(checked, *inner, program)),
+        Ty::Optional(inner) => format!("{}?", shown(*inner, program)),
+        Ty::Result(inner) => format!("Result[{}]", shown(*inner, program)),
+        Ty::View(inner) => format!("View[{}]", shown(*inner, program)),
         Ty::Tuple(parts) => {
-            let parts: Vec<String> = parts.iter().map(|p| shown(checked, *p, program)).collect();
+            let parts: Vec<String> = parts.iter().map(|p| shown(*p, program)).collect();
             format!("({})", parts.join(", "))
         }
         Ty::Record(id, args) => {
             let name = &program.records[id.0 as usize].name;
-            let args: Vec<String> = args.iter().map(|p| shown(checked, *p, program)).collect();
+            let args: Vec<String> = args.iter().map(|p| shown(*p, program)).collect();
             if args.is_empty() { name.clone() } else { format!("{name}[{}]", args.join(", ")) }
         }
         Ty::Enum(id, _) => program.enums[id.0 as usize].name.clone(),
         Ty::Func { params, result } => {
-            let params: Vec<String> = params.iter().map(|p| shown(checked, *p, program)).collect();
-            format!("func({}) -> {}", params.join(", "), shown(checked, *result, program))
+            let params: Vec<String> = params.iter().map(|p| shown(*p, program)).collect();
+            format!("func({}) -> {}", params.join(", "), shown(*result, program))
         }
         other => format!("{other:?}"),
     }

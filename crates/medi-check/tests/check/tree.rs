@@ -16,9 +16,7 @@ pub(super) fn verify(program: &Program) {
                 tree.closed(local.ty, &local.name);
             }
             assert!(
-                tree.is(body.ty, Types::NEVER)
-                    || tree.is(body.ty, func.result)
-                    || tree.is(func.result, Types::UNIT),
+                body.ty == Types::NEVER || body.ty == func.result || func.result == Types::UNIT,
                 "{} gives {:?}",
                 func.name,
                 tree.types.get(body.ty)
@@ -44,10 +42,6 @@ impl Tree<'_> {
     fn holds_error(&self, ty: TyId) -> bool {
         let ty = self.types.get(ty);
         *ty == Ty::Error || ty.parts().any(|part| self.holds_error(part))
-    }
-
-    fn is(&self, a: TyId, b: TyId) -> bool {
-        a == b
     }
 
     #[track_caller]
