@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::value::text;
 
 super::table! {
-    call read_text, call write_text, call append_text, leaf file_exists, call lines_open, call lines_next,
+    call read_text, call write_text, call append_text, leaf file_exists, call remove_file, call lines_open, call lines_next,
     call lines_close, call directory_names,
 }
 
@@ -47,7 +47,12 @@ fn reason(error: &io::Error) -> String {
 }
 
 fn cannot(what: &str, path: &str, error: &io::Error) -> String {
-    format!("cannot {what} {path}: {}", reason(error))
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound if what.starts_with("write") => "there is no such directory".into(),
+        io::ErrorKind::NotFound if what == "list" => "there is no such directory".into(),
+        _ => reason(error),
+    };
+    format!("cannot {what} {path}: {reason}")
 }
 
 /// `read_text(path: string) -> Result[string]`.
@@ -125,6 +130,13 @@ unsafe extern "C" fn append_text(context: *mut Context, path: u64, content: u64)
 unsafe extern "C" fn file_exists(_: *mut Context, path: u64) -> u64 {
     // SAFETY: see the module `natives`.
     u64::from(Path::new(unsafe { text(path) }).exists())
+}
+
+/// `remove_file(path: string) -> Result[()]`.
+unsafe extern "C" fn remove_file(context: *mut Context, path: u64) -> u64 {
+    // SAFETY: see the module `natives`.
+    let (call, path) = unsafe { (Call::new(context), text(path)) };
+    answer(call, fs::remove_file(path).map_err(|error| cannot("remove", path, &error)))
 }
 
 /// A text file that is read line by line.

@@ -3,6 +3,8 @@
 
 use std::cmp::Ordering;
 
+use medi_heap::layout;
+
 use crate::call::{Call, Stopped};
 use crate::compare;
 use crate::context::Context;
@@ -27,8 +29,29 @@ unsafe extern "C" fn string_len(_: *mut Context, s: u64) -> u64 {
 }
 
 unsafe extern "C" fn string_equal(_: *mut Context, a: u64, b: u64) -> u64 {
-    // SAFETY: see the module `natives`.
-    u64::from(a == b || unsafe { bytes(a) == bytes(b) })
+    if a == b {
+        return 1;
+    }
+    // SAFETY: see the module `natives`. An object ends at a multiple of 16 bytes, and its bytes after the text are
+    // zero from its allocation on; so the last, partial word can be read and compared whole.
+    unsafe {
+        let (a, b) = (object(a), object(b));
+        let len = a.array_len();
+        if len != b.array_len() {
+            return 0;
+        }
+        let (a, b) = (a.at::<u64>(layout::ARRAY_DATA), b.at::<u64>(layout::ARRAY_DATA));
+        if len > 64 {
+            let whole = |at: *const u64| std::slice::from_raw_parts(at.cast::<u8>(), len);
+            return u64::from(whole(a) == whole(b));
+        }
+        for word in 0..len.div_ceil(8) {
+            if a.add(word).read() != b.add(word).read() {
+                return 0;
+            }
+        }
+        1
+    }
 }
 
 /// By bytes, which is by code points: −1, 0 or 1.
@@ -78,6 +101,9 @@ unsafe extern "C" fn string_byte(context: *mut Context, s: u64, index: i64) -> u
     }
 }
 
+/// A part this short is copied out before the allocation of its string, which costs less than a handle.
+const SHORT: usize = 64;
+
 /// Checks that `from..to` cuts a text between characters.
 fn check_cut(call: Call, s: &str, from: i64, to: i64) -> Result<std::ops::Range<usize>, Stopped> {
     let len = s.len() as i64;
@@ -104,6 +130,11 @@ unsafe extern "C" fn string_slice(context: *mut Context, s: u64, from: i64, to: 
         let Ok(range) = check_cut(call, text(s), from, to) else { return 0 };
         if range.len() == object(s).array_len() {
             return s;
+        }
+        if range.len() <= SHORT {
+            let mut copy = [0; SHORT];
+            copy[..range.len()].copy_from_slice(&bytes(s)[range.clone()]);
+            return call.new_text(&copy[..range.len()]).unwrap_or(0);
         }
         call.new_string_from([s], range.len(), |[s], out| out.copy_from_slice(&bytes(s)[range]))
             .unwrap_or(0)
@@ -364,7 +395,7 @@ unsafe extern "C" fn string_join(
             if index > 0 {
                 out.extend_from_slice(bytes(separator));
             }
-            let at = object(items).at::<u8>(medi_heap::layout::ARRAY_DATA + index * elements.size);
+            let at = object(items).at::<u8>(layout::ARRAY_DATA + index * elements.size);
             if is_text {
                 out.extend_from_slice(bytes(at.cast::<u64>().read()));
             } else {
