@@ -84,9 +84,7 @@ impl<'a> Worker<'a> {
             let reason = cranelift_codegen::print_errors::pretty_error(error.func, error.inner);
             CompileError::Function(name.clone(), reason)
         };
-        if std::env::var_os("MEDI_DUMP_CODE").is_some() {
-            self.context.set_disasm(true);
-        }
+        self.context.set_disasm(unit.options.show_code);
         self.context.compile(&*unit.isa, &mut Default::default()).map_err(refused)?;
         let compiled = self.context.take_compiled_code().expect("a function just compiled");
         if let Some(text) = &compiled.vcode {

@@ -14,6 +14,7 @@ mod debug;
 pub mod error;
 mod layout;
 mod link;
+mod ranges;
 mod roots;
 mod trampoline;
 mod translate;
@@ -57,6 +58,10 @@ pub struct Options {
     /// Load every reference again after each point at which a collection may happen. Needed with heaps
     /// that move objects, which only tests do.
     pub reload_roots: bool,
+    /// For tests: check all int arithmetic for overflow, even where it cannot happen.
+    pub check_all_arithmetic: bool,
+    /// Write each function's machine code to standard error.
+    pub show_code: bool,
     /// For tests of tests: leave one reference out of each stack map.
     pub plant_lost_root: bool,
     /// Native functions that the runtime's table does not have: symbol, address, and whether it is a leaf,

@@ -23,24 +23,24 @@ pub struct NativeEntry {
     pub leaf: bool,
 }
 
-/// Native functions that statements call without the program declaring them.
+/// Native functions of scopes, which statements call without the program declaring them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Internal {
-    ScopeEnter,
-    ScopeExit,
-    ScopeAllocate,
-    ScopeFree,
-    ScopeView,
-    ScopeRaise,
+pub enum ScopeNative {
+    Enter,
+    Exit,
+    Allocate,
+    Free,
+    View,
+    Raise,
 }
 
-const INTERNAL: [&str; 6] =
+const SCOPE_NATIVES: [&str; 6] =
     ["scope_enter", "scope_exit", "scope_allocate", "scope_free", "scope_view", "scope_raise"];
 
 pub struct Unit<'a> {
     pub program: &'a mir::Program,
     pub layouts: Layouts,
-    /// Those of the program in its order, then the internal ones.
+    /// Those of the program in its order, then those of scopes.
     pub natives: Vec<NativeEntry>,
     pub isa: OwnedTargetIsa,
     pub options: &'a Options,
@@ -62,16 +62,16 @@ impl<'a> Unit<'a> {
         let uses_scopes = program.functions.iter().any(|function| !function.scopes.is_empty())
             || program.functions.iter().any(mentions_scope_memory(&layouts));
         if uses_scopes {
-            for symbol in INTERNAL {
+            for symbol in SCOPE_NATIVES {
                 entries.push(entry(symbol, options)?);
             }
         }
         Ok(Unit { program, layouts, natives: entries, isa: isa(options)?, options })
     }
 
-    /// Index of an internal native function in [`Unit::natives`].
-    pub fn internal(&self, internal: Internal) -> usize {
-        self.program.natives.len() + internal as usize
+    /// Index of a native function of scopes in [`Unit::natives`].
+    pub fn scope_native(&self, native: ScopeNative) -> usize {
+        self.program.natives.len() + native as usize
     }
 
     pub fn signature(&self, id: FunctionId) -> Signature {

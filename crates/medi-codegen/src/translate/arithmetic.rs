@@ -5,19 +5,12 @@
 //! because Cranelift does not branch on the overflow flag directly.
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{InstBuilder, Value, types};
-use medi_check::mir::{BinaryOp, Comparison, Const, Operand, UnaryOp};
+use cranelift_codegen::ir::{InstBuilder, InstructionData, Opcode, Value, types};
+use medi_check::mir::{BinaryOp, Comparison, Operand, UnaryOp};
 use medi_runtime::context::Stub;
 use medi_runtime::trap::TrapCode;
 
 use super::Translator;
-
-fn int_constant(operand: &Operand) -> Option<i64> {
-    match operand {
-        Operand::Const(Const::Int(value)) => Some(*value),
-        _ => None,
-    }
-}
 
 fn signed(comparison: Comparison) -> IntCC {
     match comparison {
@@ -111,37 +104,25 @@ impl<'a> Translator<'a> {
         self.builder.ins().fcvt_to_sint(types::I64, value)
     }
 
-    pub(super) fn binary(&mut self, op: BinaryOp, left: &Operand, right: &Operand) -> Value {
-        match op {
-            BinaryOp::AddInt => {
-                if let Some(constant) = int_constant(right) {
-                    return self.add_constant(left, constant);
-                }
-                if let Some(constant) = int_constant(left) {
-                    return self.add_constant(right, constant);
-                }
-            }
-            BinaryOp::SubInt => {
-                if let Some(constant) = int_constant(right).and_then(i64::checked_neg) {
-                    return self.add_constant(left, constant);
-                }
-            }
-            BinaryOp::Shl | BinaryOp::Shr => return self.shift(op, left, right),
-            _ => {}
-        }
+    /// `fits` says that an int operation is known not to overflow.
+    pub(super) fn binary(
+        &mut self,
+        op: BinaryOp,
+        left: &Operand,
+        right: &Operand,
+        fits: bool,
+    ) -> Value {
         let (a, b) = (self.one(left), self.one(right));
         match op {
-            BinaryOp::AddInt => {
-                let (sum, overflow) = self.builder.ins().sadd_overflow(a, b);
-                self.checked(sum, overflow)
-            }
-            BinaryOp::SubInt => {
-                let (difference, overflow) = self.builder.ins().ssub_overflow(a, b);
-                self.checked(difference, overflow)
-            }
-            BinaryOp::MulInt => {
-                let (product, overflow) = self.builder.ins().smul_overflow(a, b);
-                self.checked(product, overflow)
+            BinaryOp::AddInt | BinaryOp::SubInt | BinaryOp::MulInt => {
+                let known =
+                    self.computed.iter().find(|(done, x, y, _)| (*done, *x, *y) == (op, a, b));
+                if let Some((.., value)) = known {
+                    return *value;
+                }
+                let value = if fits { self.fitting(op, a, b) } else { self.overflowing(op, a, b) };
+                self.computed.push((op, a, b, value));
+                value
             }
             BinaryOp::DivInt => self.builder.ins().sdiv(a, b),
             BinaryOp::RemInt => self.builder.ins().srem(a, b),
@@ -153,6 +134,7 @@ impl<'a> Translator<'a> {
             BinaryOp::BitAnd => self.builder.ins().band(a, b),
             BinaryOp::BitOr => self.builder.ins().bor(a, b),
             BinaryOp::BitXor => self.builder.ins().bxor(a, b),
+            BinaryOp::Shl | BinaryOp::Shr => self.shift(op, a, b),
             BinaryOp::MinInt => self.builder.ins().smin(a, b),
             BinaryOp::MaxInt => self.builder.ins().smax(a, b),
             BinaryOp::MinFloat => self.builder.ins().fmin(a, b),
@@ -165,7 +147,41 @@ impl<'a> Translator<'a> {
             }
             BinaryOp::CompareFloat(comparison) => self.builder.ins().fcmp(float(comparison), a, b),
             BinaryOp::Same => self.builder.ins().icmp(IntCC::Equal, a, b),
-            BinaryOp::Shl | BinaryOp::Shr => unreachable!("shifts are translated above"),
+        }
+    }
+
+    fn fitting(&mut self, op: BinaryOp, a: Value, b: Value) -> Value {
+        match op {
+            BinaryOp::AddInt => self.builder.ins().iadd(a, b),
+            BinaryOp::SubInt => self.builder.ins().isub(a, b),
+            _ => self.builder.ins().imul(a, b),
+        }
+    }
+
+    fn overflowing(&mut self, op: BinaryOp, a: Value, b: Value) -> Value {
+        let (constant_a, constant_b) = (self.known_int(a), self.known_int(b));
+        let (value, overflow) = match op {
+            BinaryOp::AddInt => match (constant_a, constant_b) {
+                (_, Some(constant)) => return self.add_constant(a, constant),
+                (Some(constant), _) => return self.add_constant(b, constant),
+                _ => self.builder.ins().sadd_overflow(a, b),
+            },
+            BinaryOp::SubInt => match constant_b.and_then(i64::checked_neg) {
+                Some(constant) => return self.add_constant(a, constant),
+                None => self.builder.ins().ssub_overflow(a, b),
+            },
+            _ => self.builder.ins().smul_overflow(a, b),
+        };
+        self.checked(value, overflow)
+    }
+
+    /// The number that a value is, where it is a constant.
+    fn known_int(&self, value: Value) -> Option<i64> {
+        let dfg = &self.builder.func.dfg;
+        let inst = dfg.value_def(dfg.resolve_aliases(value)).inst()?;
+        match dfg.insts[inst] {
+            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits()),
+            _ => None,
         }
     }
 
@@ -175,8 +191,7 @@ impl<'a> Translator<'a> {
     }
 
     /// The sum wrapped exactly when it lies on the wrong side of the operand.
-    fn add_constant(&mut self, operand: &Operand, constant: i64) -> Value {
-        let value = self.one(operand);
+    fn add_constant(&mut self, value: Value, constant: i64) -> Value {
         if constant == 0 {
             return value;
         }
@@ -186,9 +201,8 @@ impl<'a> Translator<'a> {
         self.checked(sum, overflow)
     }
 
-    fn shift(&mut self, op: BinaryOp, left: &Operand, right: &Operand) -> Value {
-        let (value, distance) = (self.one(left), self.one(right));
-        if int_constant(right).is_none_or(|distance| !(0..64).contains(&distance)) {
+    fn shift(&mut self, op: BinaryOp, value: Value, distance: Value) -> Value {
+        if self.known_int(distance).is_none_or(|distance| !(0..64).contains(&distance)) {
             let far =
                 self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, distance, 64);
             self.raise_trap_if(far, TrapCode::ShiftDistance, distance);

@@ -28,17 +28,19 @@ use cranelift_codegen::ir::{
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Switch, Variable};
 use medi_check::mir::{
-    self, BlockId, FunctionId, Local, Rvalue, Stmt, StmtKind, TerminatorKind, Trap,
+    self, BinaryOp, BlockId, FunctionId, Local, Operand, Rvalue, Stmt, StmtKind, TerminatorKind,
+    Trap,
 };
-use medi_check::types::TyId;
+use medi_check::types::{TyId, Types};
 use medi_runtime::code_map::{Inlined, Place, Position};
 use medi_runtime::context::{Stub, offsets};
-use medi_runtime::shape::Scalar;
+use medi_runtime::shape::{Kind, Scalar};
 use medi_runtime::trap::TrapCode;
 
 use crate::convention;
+use crate::ranges::{self, CannotOverflow};
 use crate::roots::{self, Point, PointKind, RootPlan};
-use crate::unit::{Internal, Unit};
+use crate::unit::{ScopeNative, Unit};
 
 /// What a translated function needs besides its IR: the table that source locations index.
 #[derive(Debug, Default)]
@@ -133,16 +135,16 @@ pub fn point_kind(unit: &Unit<'_>, stmt: &Stmt) -> PointKind {
         true => PointKind::None,
         false => PointKind::Hot,
     };
-    let internal = |internal| native(unit.internal(internal));
+    let of_scope = |scope| native(unit.scope_native(scope));
     match &stmt.kind {
         StmtKind::Safepoint => PointKind::Cold,
-        StmtKind::ScopeEnter(_) => internal(Internal::ScopeEnter),
-        StmtKind::ScopeExit(_) => internal(Internal::ScopeExit),
-        StmtKind::Free(_) => internal(Internal::ScopeFree),
+        StmtKind::ScopeEnter(_) => of_scope(ScopeNative::Enter),
+        StmtKind::ScopeExit(_) => of_scope(ScopeNative::Exit),
+        StmtKind::Free(_) => of_scope(ScopeNative::Free),
         StmtKind::Assign(_, rvalue) => match rvalue {
             Rvalue::Call { .. } | Rvalue::CallClosure { .. } => PointKind::Hot,
-            Rvalue::Allocate { .. } => internal(Internal::ScopeAllocate),
-            Rvalue::MakeView { .. } => internal(Internal::ScopeView),
+            Rvalue::Allocate { .. } => of_scope(ScopeNative::Allocate),
+            Rvalue::MakeView { .. } => of_scope(ScopeNative::View),
             Rvalue::CallNative { native: called, .. } => native(called.index()),
             Rvalue::NewRecord { .. }
             | Rvalue::NewVariant { .. }
@@ -152,6 +154,27 @@ pub fn point_kind(unit: &Unit<'_>, stmt: &Stmt) -> PointKind {
             _ => PointKind::None,
         },
         _ => PointKind::None,
+    }
+}
+
+/// What the range analysis asks.
+struct IntFacts<'a> {
+    unit: &'a Unit<'a>,
+    source: &'a mir::Function,
+}
+
+impl ranges::Facts for IntFacts<'_> {
+    fn is_int(&self, local: Local) -> bool {
+        self.source.locals[local.index()].ty == Types::INT
+    }
+
+    fn is_list_len(&self, object: &Operand, field: u32) -> bool {
+        let (Operand::Copy(local) | Operand::Move(local)) = object else { return false };
+        let ty = self.source.locals[local.index()].ty;
+        match &self.unit.layouts.shape(ty).kind {
+            Kind::List { fields, .. } => fields[field as usize].name == "len",
+            _ => false,
+        }
     }
 }
 
@@ -173,6 +196,9 @@ pub(crate) struct Translator<'a> {
     root_slots: Vec<Option<StackSlot>>,
     closure_slot: Option<StackSlot>,
     roots: RootPlan,
+    cannot_overflow: CannotOverflow,
+    /// Checked arithmetic of the current block: the same on the same operands is not done again.
+    computed: Vec<(BinaryOp, Value, Value, Value)>,
     blocks: Vec<Option<Block>>,
     /// Edges into each block that are not translated yet.
     pending_edges: Vec<u32>,
@@ -191,6 +217,10 @@ impl<'a> Translator<'a> {
             scalars.iter().any(|(_, scalar)| *scalar == Scalar::Ref)
         };
         let roots = roots::plan(source, &holds_references, &|stmt| point_kind(unit, stmt));
+        let cannot_overflow = match unit.options.check_all_arithmetic {
+            true => CannotOverflow::default(),
+            false => ranges::cannot_overflow(source, &IntFacts { unit, source }),
+        };
         let regions = std::array::from_fn(|number| {
             let data = AliasRegionData { user_id: number as u32, description: "".into() };
             let region = builder.func.dfg.alias_regions.insert(data);
@@ -222,6 +252,8 @@ impl<'a> Translator<'a> {
             variables,
             closure_slot: None,
             roots,
+            cannot_overflow,
+            computed: vec![],
             blocks: vec![None; source.blocks.len()],
             pending_edges: vec![0; source.blocks.len()],
             regions,
@@ -252,6 +284,7 @@ impl<'a> Translator<'a> {
             self.builder.switch_to_block(block);
             let source = &self.source.blocks[index];
             self.inlined = source.inlined;
+            self.computed.clear();
             for (at, stmt) in source.stmts.iter().enumerate() {
                 self.locate(stmt.span);
                 self.statement(index, at, stmt);
@@ -409,15 +442,15 @@ impl<'a> Translator<'a> {
             StmtKind::Barrier { object } => self.barrier(object),
             StmtKind::Bounds { index, len } => self.bounds(index, len),
             StmtKind::ScopeEnter(_) => {
-                self.internal(self.roots.find(block, at), Internal::ScopeEnter, &[], &[]);
+                self.scope_native(self.roots.find(block, at), ScopeNative::Enter, &[], &[]);
             }
             StmtKind::ScopeExit(_) => {
-                self.internal(self.roots.find(block, at), Internal::ScopeExit, &[], &[]);
+                self.scope_native(self.roots.find(block, at), ScopeNative::Exit, &[], &[]);
             }
             StmtKind::Free(buffer) => {
                 let handle = self.operand(buffer);
                 let point = self.roots.find(block, at);
-                self.internal(point, Internal::ScopeFree, &handle[..2], &[]);
+                self.scope_native(point, ScopeNative::Free, &handle[..2], &[]);
             }
             StmtKind::Safepoint => {
                 let poll = self.load_context(types::I32, medi_heap::layout::POLL);

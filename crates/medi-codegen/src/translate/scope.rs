@@ -15,7 +15,7 @@ use medi_runtime::shape::{Kind, Scalar};
 
 use super::{Region, Translator};
 use crate::roots::Point;
-use crate::unit::Internal;
+use crate::unit::ScopeNative;
 use medi_runtime::context::descriptor;
 
 impl<'a> Translator<'a> {
@@ -32,18 +32,18 @@ impl<'a> Translator<'a> {
         args.push(self.one(len));
         let size = self.unit.layouts.element(ty).size.max(1);
         args.push(self.int(i64::from(size)));
-        self.internal(point, Internal::ScopeView, &args, &[Scalar::I64; 4])
+        self.scope_native(point, ScopeNative::View, &args, &[Scalar::I64; 4])
     }
 
-    /// Calls an internal native function; a leaf has no point.
-    pub(super) fn internal(
+    /// Calls a native function of scopes; a leaf has no point.
+    pub(super) fn scope_native(
         &mut self,
         point: Option<Rc<Point>>,
-        internal: Internal,
+        native: ScopeNative,
         args: &[Value],
         results: &[Scalar],
     ) -> Vec<Value> {
-        self.native(point, self.unit.internal(internal), args, results)
+        self.native(point, self.unit.scope_native(native), args, results)
     }
 
     /// Leaves through `scope_raise` when `condition` is not zero.
@@ -51,7 +51,7 @@ impl<'a> Translator<'a> {
         let (descriptor, generation) = (handle[0], handle[1]);
         self.diverge_if(condition, |this| {
             let args = [descriptor, generation, index, len];
-            this.internal(Some(Rc::default()), Internal::ScopeRaise, &args, &[]);
+            this.scope_native(Some(Rc::default()), ScopeNative::Raise, &args, &[]);
         });
     }
 

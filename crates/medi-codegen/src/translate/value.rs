@@ -7,7 +7,7 @@ use medi_check::types::{Ty, TyId, Types};
 use medi_runtime::context::offsets;
 use medi_runtime::shape::{Kind, Scalar};
 
-use crate::unit::Internal;
+use crate::unit::ScopeNative;
 
 use super::{Region, Translator, register_type};
 
@@ -109,7 +109,10 @@ impl<'a> Translator<'a> {
         match rvalue {
             Rvalue::Use(operand) => self.operand(operand),
             Rvalue::Unary(op, operand) => vec![self.unary(*op, operand)],
-            Rvalue::Binary(op, left, right) => vec![self.binary(*op, left, right)],
+            Rvalue::Binary(op, left, right) => {
+                let fits = self.cannot_overflow.contains(&(block as u32, at as u32));
+                vec![self.binary(*op, left, right, fits)]
+            }
             Rvalue::NewRecord { ty, fields } => {
                 vec![self.new_record(&self.point(block, at), *ty, fields)]
             }
@@ -175,7 +178,7 @@ impl<'a> Translator<'a> {
             Rvalue::Allocate { bytes, .. } => {
                 let bytes = self.one(bytes);
                 let point = self.roots.find(block, at);
-                self.internal(point, Internal::ScopeAllocate, &[bytes], &[Scalar::I64; 2])
+                self.scope_native(point, ScopeNative::Allocate, &[bytes], &[Scalar::I64; 2])
             }
             Rvalue::MakeView { ty, buffer, offset, len } => {
                 self.make_view(self.roots.find(block, at), *ty, buffer, offset, len)

@@ -1,6 +1,7 @@
 //! Hand-made MIR, compiled and run: every kind of statement, every way to stop, and random programs under a
 //! collector that never rests.
 
+mod arithmetic;
 mod build;
 mod fuzz;
 mod machine;
