@@ -9,16 +9,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use support::{compare, medi, root, text, transcript};
+use support::{compare, files, medi, root, text, transcript};
 
 const REFERENCE: &str = "examples/data/chr20/reference.fa.gz";
 const READS: &str = "examples/data/chr20/reads.bam";
 
+/// The examples' programs; each has a folder.
 fn examples() -> Vec<PathBuf> {
     let entries = fs::read_dir(root().join("examples")).expect("examples");
-    let folders = entries.map(|entry| entry.expect("an entry").path());
-    let mut found: Vec<_> = folders.filter(|folder| folder.join("main.medi").exists()).collect();
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut found: Vec<_> =
+        paths.filter(|path| path.is_dir()).flat_map(|folder| files(&folder, "medi")).collect();
     found.sort();
+    assert!(!found.is_empty());
     found
 }
 
@@ -43,10 +46,10 @@ fn verify(program: &str, args: &[&str]) -> String {
 #[test]
 fn examples_print_what_lies_beside_them() {
     let mut failures = vec![];
-    for folder in examples() {
-        let source = fs::read_to_string(folder.join("main.medi")).expect("an example");
+    for program in examples() {
+        let source = fs::read_to_string(&program).expect("an example");
         let output = transcript(&run(&run_line(&source)));
-        if let Err(difference) = compare(&folder.join("output.txt"), &output) {
+        if let Err(difference) = compare(&program.with_file_name("output.txt"), &output) {
             failures.push(difference);
         }
     }
