@@ -290,7 +290,7 @@ impl Inner {
                     end: block.address + BLOCK,
                     zeroed: block.zeroed,
                 }),
-                Err(Refusal::Due) => attempt.collect(self, false),
+                Err(Refusal::Due) => attempt.collect_due(self),
                 Err(Refusal::Exhausted(_)) => return Ok(None),
             }
         }
@@ -336,7 +336,10 @@ impl Inner {
                 Ok(Some(memory))
             }
             Err(refusal) => {
-                attempt.collect(self, refusal != Refusal::Due);
+                match refusal {
+                    Refusal::Due => attempt.collect_due(self),
+                    Refusal::Exhausted(reason) => attempt.collect_stalled(self, size, reason)?,
+                }
                 Ok(None)
             }
         }
@@ -426,16 +429,28 @@ impl Attempt {
         !self.due && self.collections == 0
     }
 
-    fn collect(&mut self, me: &Inner, stalled: bool) {
+    fn collect_due(&mut self, me: &Inner) {
+        cycle::collect(me, Kind::Due);
+        self.due = true;
+    }
+
+    /// Collects because memory has run out. An error when that has become all that the program does.
+    fn collect_stalled(
+        &mut self,
+        me: &Inner,
+        size: usize,
+        reason: Reason,
+    ) -> Result<(), OutOfMemory> {
+        let progress = me.heap.space().allocated_since;
         let start = Instant::now();
-        let kind = if stalled { Kind::Full } else { Kind::Due };
-        let collected = cycle::collect(me, kind);
-        if stalled {
-            self.collections += collected as u32;
-            me.heap.note_pause(PauseCause::Stall, start.elapsed());
-        } else {
-            self.due = true;
+        self.collections += cycle::collect(me, Kind::Full) as u32;
+        let stall = start.elapsed();
+        me.heap.note_pause(PauseCause::Stall, stall);
+        let mut space = me.heap.space();
+        if space.note_stall(progress, stall) {
+            return Err(space.shortage(size as u64, reason));
         }
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@
 //! under the limit.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::block_set::{BlockIndex, BlockSet};
 use crate::coverage::{Coverage, live_starts};
@@ -69,6 +69,19 @@ pub(crate) struct SpaceTotals {
     pub live: u64,
 }
 
+/// Stalls that follow each other with next to no allocation between them.
+#[derive(Debug, Default)]
+struct Spiral {
+    since: Option<Instant>,
+    stalls: u32,
+    collecting: Duration,
+}
+
+/// A stall is part of a spiral when less than this part of the limit was allocated since the last one.
+const SPIRAL_PROGRESS: u64 = 50;
+/// So many stalls in a row, with nine tenths of the time spent collecting, and the heap counts as full.
+const SPIRAL_STALLS: u32 = 8;
+
 /// The memory of a heap. One lock guards it.
 pub(crate) struct Space {
     pub geometry: Geometry,
@@ -99,6 +112,7 @@ pub(crate) struct Space {
     fresh_top: u32,
     committed_slabs: u32,
     resident_blocks: u64,
+    spiral: Spiral,
     poisoned: bool,
     huge_pages: bool,
     _range: Reservation,
@@ -147,6 +161,7 @@ impl Space {
             fresh_top: 0,
             committed_slabs: 0,
             resident_blocks: 0,
+            spiral: Spiral::default(),
             poisoned: options.poison,
             huge_pages: options.huge_pages,
             _range: range,
@@ -343,6 +358,19 @@ impl Space {
             Ok(None) => Err(Refusal::Exhausted(Reason::AddressSpace)),
             Err(_) => Err(Refusal::Exhausted(Reason::System)),
         }
+    }
+
+    /// Notes that a thread collected because memory had run out, after `progress` bytes of allocation.
+    /// True when this has become all that the program does: then it is better told that memory is out.
+    pub fn note_stall(&mut self, progress: u64, collecting: Duration) -> bool {
+        if progress > self.limit.unwrap_or(u64::MAX) / SPIRAL_PROGRESS {
+            self.spiral = Spiral::default();
+        }
+        let spiral = &mut self.spiral;
+        let since = *spiral.since.get_or_insert_with(|| Instant::now() - collecting);
+        spiral.stalls += 1;
+        spiral.collecting += collecting;
+        spiral.stalls >= SPIRAL_STALLS && spiral.collecting * 10 > since.elapsed() * 9
     }
 
     /// Enters memory outside the heap into the ledger.

@@ -171,6 +171,28 @@ fn scope_memory_counts_against_the_limit_and_makes_the_heap_give_way() {
 }
 
 #[test]
+fn a_program_that_would_only_collect_is_told_that_memory_is_out() {
+    let mut t = Setup::new(Options { limit: Some(8 << 20), ..quick() });
+    let node = t.node;
+    t.mutator.scope(|scope| {
+        let _most = list(scope, node, 220_000);
+        let mut allocated = 0;
+        let error = loop {
+            match scope.alloc_fixed(node) {
+                // One node in ten stays, so each collection finds a little less room.
+                Ok(new) if allocated % 10 == 0 => _ = scope.handle(new),
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+            allocated += 1;
+        };
+        assert_eq!(error.reason, Reason::Limit);
+        let cycles = scope.heap().stats().cycles;
+        assert!(cycles < 200, "{cycles} collections before giving up");
+    });
+}
+
+#[test]
 fn an_absurd_length_is_an_error_and_not_an_overflow() {
     let mut t = Setup::new(quick());
     let refs = t.refs;
