@@ -59,6 +59,8 @@ pub(super) struct LocalInfo {
     frame: usize,
     used: bool,
     changed: bool,
+    /// `var (a, b)` is the only way to declare both, though only one may change.
+    pub(super) in_tuple: bool,
     /// The int literal that a `var` starts with.
     pub(super) int_literal: Option<Span>,
 }
@@ -270,6 +272,7 @@ impl<'a> Body<'_, 'a> {
             frame: self.frames.len() - 1,
             used: false,
             changed: false,
+            in_tuple: false,
             int_literal: None,
         });
         if kind != LocalKind::Hidden {
@@ -333,7 +336,7 @@ impl<'a> Body<'_, 'a> {
                     Diagnostic::warning("E0213", message, local.hir.span, label)
                         .help(format!("remove it, or call it `_{name}` if that is meant")),
                 );
-            } else if local.kind == LocalKind::Var && !local.changed {
+            } else if local.kind == LocalKind::Var && !local.changed && !local.in_tuple {
                 let message = format!("`{name}` is never assigned again");
                 warnings.push(
                     Diagnostic::warning("E0214", message, local.hir.span, "")

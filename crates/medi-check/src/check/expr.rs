@@ -7,7 +7,7 @@
 //! but optional ones may be left out. Values become text by `to_string(self) -> string`, if their
 //! record or enum has that method, else by their fields; a result becomes the text of its value.
 
-use medi_syntax::ast::{self, BinaryOp, StrPart, UnaryOp};
+use medi_syntax::ast::{self, BinaryOp, UnaryOp};
 use medi_syntax::diagnostic::Diagnostic;
 use medi_syntax::source::Span;
 use medi_syntax::suggest;
@@ -16,10 +16,10 @@ use super::body::{Body, Later, Link, MAX_DEPTH, Want};
 use super::call::Callee;
 use super::coerce::Reason;
 use super::infer::Unknown;
-use super::names::{Meaning, Receiver, TypeName, VariantRef};
+use super::names::{Meaning, TypeName, VariantRef};
 use super::show::{article, count};
 use super::{literal, reserved};
-use crate::hir::{self, ExprKind, FuncId, Piece};
+use crate::hir::{self, ExprKind, FuncId};
 use crate::types::{RecordId, Ty, TyId, Types};
 
 impl Body<'_, '_> {
@@ -64,7 +64,7 @@ impl Body<'_, '_> {
     }
 
     /// Code that never gives a value, as a part of one that is then never made.
-    fn settled(&mut self, checked: hir::Expr) -> hir::Expr {
+    pub(super) fn settled(&mut self, checked: hir::Expr) -> hir::Expr {
         if !self.is_never(checked.ty) {
             return checked;
         }
@@ -256,79 +256,6 @@ impl Body<'_, '_> {
                 self.error_expr(span)
             }
         }
-    }
-
-    // Strings.
-
-    fn string(&mut self, parts: &[StrPart], span: Span) -> hir::Expr {
-        let only_text = parts.iter().all(|part| matches!(part, StrPart::Text(_)));
-        if only_text {
-            let text = parts.iter().map(|part| match part {
-                StrPart::Text(text) => text.as_str(),
-                StrPart::Expr { .. } => "",
-            });
-            return hir::Expr { kind: ExprKind::Str(text.collect()), ty: Types::STR, span };
-        }
-        let mut pieces = vec![];
-        for part in parts {
-            pieces.push(match part {
-                StrPart::Text(text) => Piece::Text(text.clone()),
-                StrPart::Expr { expr, format } => self.piece(expr, format.clone()),
-            });
-        }
-        hir::Expr { kind: ExprKind::Interpolate(pieces), ty: Types::STR, span }
-    }
-
-    /// A value that is turned into text.
-    pub(super) fn piece(&mut self, expr: &ast::Expr, format: Option<ast::FormatSpec>) -> Piece {
-        let value = self.value(expr, Want::Any);
-        let value = self.settled(value);
-        let mut value = self.unwrapped(value);
-        let span = value.span;
-        if let Some(spec) = &format
-            && spec.precision.is_some()
-        {
-            match self.ty(value.ty) {
-                Ty::Int | Ty::Byte => {
-                    value = self.coerce(value, Types::FLOAT, Reason::Builtin("a precision"));
-                }
-                Ty::Float | Ty::Error | Ty::Param(_) => {}
-                _ => {
-                    let shown = self.show(value.ty);
-                    let message = "only a number has digits after the point";
-                    let label = format!("this is {} `{shown}`", article(&shown));
-                    let diagnostic = Diagnostic::error("E0319", message, spec.span, "")
-                        .label(span, label)
-                        .help("leave the precision out: `{x:>8}`");
-                    self.report(diagnostic);
-                }
-            }
-        }
-        let receiver = Receiver::of(self.ty(value.ty));
-        if let Some(receiver @ (Receiver::Record(_) | Receiver::Enum(_))) = receiver
-            && let [func] = self.methods(receiver, "to_string")[..]
-            && self.is_to_string(func)
-        {
-            let type_args = match self.ty(value.ty) {
-                Ty::Record(_, args) | Ty::Enum(_, args) => args.clone(),
-                _ => vec![],
-            };
-            self.c.request(func);
-            let kind = ExprKind::Call { func, type_args, args: vec![value] };
-            value = hir::Expr { kind, ty: Types::STR, span };
-        } else {
-            self.later.push(Later::Printable(value.ty, span));
-        }
-        Piece::Value { value, format }
-    }
-
-    /// `func Type.to_string(self) -> string`, which printing calls.
-    fn is_to_string(&self, func: FuncId) -> bool {
-        let info = self.c.func(func);
-        info.takes_self
-            && info.params.len() == 1
-            && info.result == Types::STR
-            && info.ast.type_params.is_empty()
     }
 
     // Names.

@@ -30,6 +30,7 @@ mod pattern;
 mod reserved;
 mod show;
 mod stmt;
+mod text;
 mod type_expr;
 
 use std::collections::HashMap;

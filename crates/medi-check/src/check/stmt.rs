@@ -182,7 +182,11 @@ impl Body<'_, '_> {
             self.let_pattern(pattern, unknown, kind);
             return (Some(hir::Stmt { kind: hir::StmtKind::Expr(checked), span }), true);
         }
+        let first = self.locals.len();
         let pattern = self.let_pattern(pattern, checked.ty, kind);
+        if matches!(pattern.kind, hir::PatternKind::Tuple(_)) {
+            self.locals[first..].iter_mut().for_each(|local| local.in_tuple = true);
+        }
         if let (hir::PatternKind::Bind(local), true, None) = (&pattern.kind, mutable, ty) {
             self.local_mut(*local).int_literal = int_literal;
         }

@@ -544,6 +544,15 @@ fn to_string_is_called_where_a_value_is_printed() {
     };
     let medi_check::hir::Piece::Value { value, .. } = &pieces[0] else { panic!("a value") };
     assert!(matches!(value.kind, ExprKind::Call { .. }));
+    accept(
+        "record Dose { mg: float }
+         func Dose.to_string(self) -> string { return \"{self.mg} mg\" }
+         func test(d: Dose?) {
+           var (a, b) = (d, d)
+           a = nil
+           print(a, \"{b}\")
+         }",
+    );
 }
 
 #[test]
