@@ -203,17 +203,7 @@ impl Draw<'_> {
                 }
                 _ => {
                     let op = [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul][self.choose(3)];
-                    let left = self.expr(ty, size);
-                    let mut right = self.expr(ty, size);
-                    // The right side changes what the left one read.
-                    if let ExprKind::Local(local) = left.kind
-                        && self.seen.iter().any(|seen| seen.local == local && seen.mutable)
-                        && self.choose(2) == 1
-                    {
-                        let target = expr(ExprKind::Local(local), ty);
-                        right = block_value(vec![assign(target, None, int(3))], right);
-                    }
-                    binary(op, left, right, ty)
+                    binary(op, self.expr(ty, size), self.expr(ty, size), ty)
                 }
             },
             Types::BOOL => match which {
@@ -474,7 +464,8 @@ impl Draw<'_> {
                 body.push(change);
             }
             if pick == 3 {
-                let (pop, ..) = self.funcs[0];
+                let which = self.choose(2);
+                let (pop, ..) = self.funcs[which];
                 let popped = call(pop, &[], vec![get(self, other)], Types::INT);
                 body.push(effect(print(vec![popped])));
             }
@@ -509,7 +500,7 @@ impl Draw<'_> {
     }
 
     fn stmt(&mut self, size: usize) -> Stmt {
-        let kind = self.choose(13);
+        let kind = self.choose(14);
         if size == 0 || kind == 0 {
             return effect(print(vec![self.expr(Types::INT, size.min(1))]));
         }
@@ -529,6 +520,12 @@ impl Draw<'_> {
                 self.seen.truncate(mark);
                 let otherwise = (self.choose(2) == 1).then(|| Box::new(self.block(size - 1)));
                 effect(expr(ExprKind::If { cond, then, otherwise }, Types::UNIT))
+            }
+            13 => {
+                let mark = self.seen.len();
+                let changing = self.changing(size - 1);
+                self.seen.truncate(mark);
+                changing
             }
             11 | 12 if self.loops < 2 => {
                 self.loops += 1;
@@ -647,24 +644,47 @@ impl Draw<'_> {
         body
     }
 
-    /// `pop(xs)`, the first function: makes a list shorter, and gives what was its last element.
-    fn pop(&mut self) {
-        let list = self.kinds.list;
-        let mut func = FuncBuilder::new("pop", Types::INT);
-        let xs = func.param("xs", list);
-        let len = || field(expr(ExprKind::Local(xs), list), 0, Types::INT);
-        let empty = binary(BinaryOp::Eq, len(), int(0), Types::BOOL);
-        let back = ExprKind::Return(Some(Box::new(int(-1))));
-        let last = binary(BinaryOp::Sub, len(), int(1), Types::INT);
-        let value = func.bind("value", Types::INT);
-        let stmts = vec![
-            effect(when(empty, expr(back, Types::NEVER))),
-            func.let_(value, index(func.get(xs), last, Types::INT)),
-            assign(len(), Some(BinaryOp::Sub), int(1)),
-        ];
-        let body = block_value(stmts, func.get(value));
-        let id = self.tree.func(func, body);
-        self.funcs.push((id, vec![list], Types::INT));
+    /// `pop(xs)` and `halve(xs)`, the first functions: they make a list shorter and give what was its last
+    /// element. The second has a loop, so that it is called and not inlined.
+    fn shorteners(&mut self) {
+        for (name, looping) in [("pop", false), ("halve", true)] {
+            let list = self.kinds.list;
+            let mut func = FuncBuilder::new(name, Types::INT);
+            let xs = func.param("xs", list);
+            let i = func.bind("i", Types::INT);
+            let len = || field(expr(ExprKind::Local(xs), list), 0, Types::INT);
+            let empty = binary(BinaryOp::Eq, len(), int(0), Types::BOOL);
+            let back = ExprKind::Return(Some(Box::new(int(-1))));
+            let last = binary(BinaryOp::Sub, len(), int(1), Types::INT);
+            let value = func.bind("value", Types::INT);
+            let shorter = assign(len(), Some(BinaryOp::Sub), int(1));
+            let shorter = if looping {
+                let iter = Iter::Range { start: int(1), end: len(), inclusive: false };
+                let pattern = func.binding(i);
+                stmt(StmtKind::For { pattern, iter, body: block(vec![shorter]) })
+            } else {
+                shorter
+            };
+            let stmts = vec![
+                effect(when(empty, expr(back, Types::NEVER))),
+                func.let_(value, index(func.get(xs), last, Types::INT)),
+                shorter,
+            ];
+            let body = block_value(stmts, func.get(value));
+            let id = self.tree.func(func, body);
+            self.funcs.push((id, vec![list], Types::INT));
+        }
+    }
+
+    /// An expression whose right side changes what its left side read.
+    fn changing(&mut self, size: usize) -> Stmt {
+        let start = self.expr(Types::INT, size);
+        let local = self.declare("changed", Types::INT, true);
+        let changed = self.expr(Types::INT, size);
+        let change = assign(self.func.get(local), None, changed);
+        let right = block_value(vec![change], self.expr(Types::INT, size));
+        let sum = binary(BinaryOp::Add, self.func.get(local), right, Types::INT);
+        effect(block(vec![self.func.let_(local, start), effect(print(vec![sum]))]))
     }
 
     /// Makes a function that later ones may call.
@@ -720,12 +740,12 @@ fn program(bytes: &[u8]) -> Program {
         result: Types::UNIT,
         in_loop: false,
     };
-    draw.pop();
+    draw.shorteners();
     draw.function("small", &[Types::INT, kinds.node], Types::INT);
     draw.function("tried", &[kinds.list], kinds.outcome);
     draw.function("link", &[kinds.maybe_node, Types::STR], kinds.node);
     draw.function("start", &[], Types::INT);
-    let (start, ..) = draw.funcs[4];
+    let (start, ..) = draw.funcs[5];
     let shown = effect(print(vec![call(start, &[], vec![], Types::INT)]));
     draw.tree.main(FuncBuilder::main(), block(vec![shown]));
     draw.tree.program
