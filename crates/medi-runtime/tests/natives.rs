@@ -677,3 +677,53 @@ fn every_native_has_one_name() {
     names.dedup();
     assert_eq!(names.len(), count);
 }
+
+/// What the compiler calls by itself, without a declaration in the library.
+const OF_THE_COMPILER: &[&str] = &[
+    "fmt_begin",
+    "fmt_text",
+    "fmt_value",
+    "fmt_end",
+    "fmt_print",
+    "string_concat",
+    "string_equal",
+    "string_compare",
+    "string_hash",
+    "hash_int",
+    "pow_int",
+    "rem_float",
+    "floor_float",
+    "ceil_float",
+    "raise_failure",
+    "scope_enter",
+    "scope_exit",
+    "scope_allocate",
+    "scope_free",
+    "scope_view",
+    "scope_raise",
+];
+
+#[test]
+fn the_library_declares_exactly_the_natives_there_are() {
+    let library = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lib");
+    let mut declared = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(library).unwrap() {
+        let source = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in source.lines() {
+            if let Some(rest) = line.strip_prefix("native func ") {
+                let name = rest.split(['(', '[']).next().unwrap();
+                declared.insert(name.to_string());
+            }
+        }
+    }
+    for name in &declared {
+        assert!(
+            natives::find(name).is_some(),
+            "lib declares `native func {name}`, which the runtime lacks"
+        );
+    }
+    for native in natives::all() {
+        let known = declared.contains(native.symbol) || OF_THE_COMPILER.contains(&native.symbol);
+        assert!(known, "nobody can call the native `{}`", native.symbol);
+    }
+}

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
+use medi_heap::Bytes;
 
 use crate::call::Call;
 use crate::context::Context;
@@ -55,15 +56,31 @@ fn cannot(what: &str, path: &str, error: &io::Error) -> String {
     format!("cannot {what} {path}: {reason}")
 }
 
+/// A file's content, if it is not larger than the memory limit.
+fn read_whole(path: &str, limit: u64) -> Result<Vec<u8>, String> {
+    let file = open(path).map_err(|error| cannot("read", path, &error))?;
+    let mut content = vec![];
+    let read = file.take(limit.saturating_add(1)).read_to_end(&mut content);
+    read.map_err(|error| cannot("read", path, &error))?;
+    if content.len() as u64 > limit {
+        return Err(format!(
+            "cannot read {path} as one text: it is larger than the memory limit of {}; read it line by line with \
+             `open_lines`, or allow more with --memory",
+            Bytes(limit)
+        ));
+    }
+    Ok(content)
+}
+
 /// `read_text(path: string) -> Result[string]`.
 unsafe extern "C" fn read_text(context: *mut Context, path: u64) {
     // SAFETY: see the module `natives`.
     let (call, path) = unsafe { (Call::new(context), text(path)) };
-    let mut content = vec![];
-    let read = open(path).and_then(|mut file| file.read_to_end(&mut content));
-    if let Err(error) = read {
-        return call.fail(&cannot("read", path, &error));
-    }
+    let limit = call.heap().stats().limit.unwrap_or(u64::MAX);
+    let content = match read_whole(path, limit) {
+        Ok(content) => content,
+        Err(message) => return call.fail(&message),
+    };
     match std::str::from_utf8(&content) {
         Ok(text) => {
             if let Ok(text) = call.new_string(text) {
@@ -275,6 +292,12 @@ mod tests {
             cannot("read", "no/such/file", &error),
             "cannot read no/such/file: there is no such file"
         );
+    }
+
+    #[test]
+    fn a_text_beyond_the_memory_limit_is_not_read_to_its_end() {
+        let error = read_whole("/dev/zero", 1 << 20).unwrap_err();
+        assert!(error.contains("larger than the memory limit of 1 MiB"), "{error}");
     }
 
     #[test]
