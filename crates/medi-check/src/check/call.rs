@@ -389,7 +389,7 @@ impl Body<'_, '_> {
                 let callee = self.field_of(receiver, name, place);
                 return self.call_value(callee, args, span);
             }
-            self.unknown_method(name, receiver.ty);
+            self.unknown_method(name, &receiver);
             return failed(self);
         }
         let funcs: Vec<FuncId> =

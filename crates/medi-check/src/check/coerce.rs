@@ -228,8 +228,8 @@ impl Body<'_, '_> {
             Reason::Argument(func, index) => {
                 let info = self.c.func(func);
                 let param = info.params[index as usize];
-                let declared = self.c.show(param.ty, &info.type_params);
-                let text = format!("`{}` of `{}` is `{declared}`", param.name, info.name);
+                let here = if self.c.types.generic(param.ty) { " here" } else { "" };
+                let text = format!("`{}` of `{}` is `{wanted}`{here}", param.name, info.name);
                 if info.library { diagnostic.why(text) } else { diagnostic.label(param.span, text) }
             }
             Reason::ValueArgument => diagnostic.why(format!("the function value takes `{wanted}`")),
@@ -237,7 +237,11 @@ impl Body<'_, '_> {
                 diagnostic.why(format!("`{name}` takes {} `{wanted}`", article(&wanted)))
             }
             Reason::Result | Reason::Returned => match self.frame().result_span {
-                Some(span) => diagnostic.label(span, format!("the function returns `{wanted}`")),
+                Some(span) => {
+                    let result = self.frame().result;
+                    let result = self.show(result);
+                    diagnostic.label(span, format!("the function returns `{result}`"))
+                }
                 None => diagnostic,
             },
             Reason::Annotation(span) => diagnostic.label(span, "wanted because of this"),
@@ -289,9 +293,10 @@ impl Body<'_, '_> {
             }
             (Ty::Str, Ty::Int | Ty::Float) => {
                 let (method, value) =
-                    if want == Ty::Int { ("to_int", "0") } else { ("to_float", "0.0") };
+                    if want == Ty::Int { ("parse_int", "0") } else { ("parse_float", "0.0") };
                 vec![format!("read the number: `{text}.{method}() ?? {value}`")]
             }
+            (Ty::Int | Ty::Byte, Ty::Bool) => vec![format!("compare it: `{text} != 0`")],
             (Ty::Bool, Ty::Int) => vec![format!("`int({text})` is 1 for true and 0 for false")],
             (Ty::Func { params, .. }, _) if params.is_empty() => {
                 vec![format!("call it: `{text}()`")]

@@ -404,10 +404,7 @@ impl Body<'_, '_> {
         let wanted = want.ty().map(|ty| self.within(ty)).and_then(|ty| self.element_of_list(ty));
         let (items, element) = match wanted.filter(|element| !self.is_open(*element)) {
             Some(element) if matches!(want, Want::Must(..)) => {
-                let reason = match items.first() {
-                    Some(first) => Reason::Element(first.span),
-                    None => Reason::Element(span),
-                };
+                let reason = element_reason(want, items.first().map_or(span, |first| first.span));
                 let items = items.iter().map(|item| self.expr(item, Want::Must(element, reason)));
                 (items.collect(), element)
             }
@@ -516,8 +513,8 @@ impl Body<'_, '_> {
             (Some((key, value)), Some(first)) => {
                 let mut checked = vec![];
                 for (k, v) in entries {
-                    let k = self.expr(k, Want::Must(key, Reason::Element(first.0.span)));
-                    let v = self.expr(v, Want::Must(value, Reason::Element(first.1.span)));
+                    let k = self.expr(k, Want::Must(key, element_reason(want, first.0.span)));
+                    let v = self.expr(v, Want::Must(value, element_reason(want, first.1.span)));
                     checked.push((k, v));
                 }
                 (key, value, checked)
@@ -790,6 +787,16 @@ impl Body<'_, '_> {
         let cond = hir::Cond::Let { pattern, value: link.value };
         let kind = ExprKind::If { cond: Box::new(cond), then: Box::new(then), otherwise: None };
         hir::Expr { kind, ty: Types::UNIT, span }
+    }
+}
+
+/// Why an element of a literal is wanted: because of what wants the whole, if that can be shown.
+fn element_reason(want: Want, first: Span) -> Reason {
+    match want {
+        Want::Must(_, reason @ (Reason::Annotation(_) | Reason::Result | Reason::Returned)) => {
+            reason
+        }
+        _ => Reason::Element(first),
     }
 }
 

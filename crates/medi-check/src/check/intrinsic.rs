@@ -440,12 +440,12 @@ impl Body<'_, '_> {
         let help = match (self.ty(ty), word) {
             (Ty::Str, "int") => {
                 format!(
-                    "read the number in the text: `{text}.to_int()`, which is nil if there is none"
+                    "read the number in the text: `{text}.parse_int()`, which is nil if there is none"
                 )
             }
             (Ty::Str, _) => {
                 format!(
-                    "read the number in the text: `{text}.to_float()`, which is nil if there is none"
+                    "read the number in the text: `{text}.parse_float()`, which is nil if there is none"
                 )
             }
             (Ty::Bool, _) => format!("`int({text})` is 1 for true and 0 for false"),

@@ -251,7 +251,8 @@ impl Body<'_, '_> {
         suggest::closest(word, names.into_iter()).map(str::to_string)
     }
 
-    pub(super) fn unknown_method(&mut self, name: &ast::Ident, ty: TyId) {
+    pub(super) fn unknown_method(&mut self, name: &ast::Ident, receiver: &hir::Expr) {
+        let (ty, text) = (receiver.ty, self.short_text(receiver.span));
         let word = name.name.as_str();
         let shown = self.show(ty);
         let message = format!("{} `{shown}` has no method `{word}`", article(&shown));
@@ -270,7 +271,7 @@ impl Body<'_, '_> {
         {
             diagnostic = diagnostic.help(format!("did you mean `{close}`?")).edit(name.span, close);
         } else if free {
-            diagnostic = diagnostic.help(format!("`{word}` is a function: write `{word}(x)`"));
+            diagnostic = diagnostic.help(format!("`{word}` is a function: write `{word}({text})`"));
         } else if matches!(self.ty(ty), Ty::Param(_)) {
             diagnostic = diagnostic
                 .why("a type parameter stands for any type, and not every type has this method")

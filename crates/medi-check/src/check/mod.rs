@@ -45,7 +45,9 @@ use konst::ConstInfo;
 use names::{Methods, Names};
 
 /// Checks a program: the library's modules first, then the user's files, which share one namespace.
-/// The program is there when there are no errors; warnings may be there either way.
+/// The program is there when there are no errors; warnings may be there either way. A module whose
+/// text could not be read is checked as far as it goes, without repeating what the parser reported; the
+/// program is then not one to run.
 ///
 /// # Panics
 /// If the library lacks a declaration that the compiler refers to, see [`hir::LangItems`].

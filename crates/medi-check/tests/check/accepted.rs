@@ -273,7 +273,7 @@ fn results_are_handed_on_handled_or_stop_the_program() {
            let text = read_text(path)?
            if text.is_empty() { return fail(\"{path} is empty\") }
            if read_text(path)?.trim().is_empty() { return 1 }
-           return text.trim().to_int() ?? 0
+           return text.trim().parse_int() ?? 0
          }
          func all(paths: list[string]) -> Result[()] {
            for path in paths {

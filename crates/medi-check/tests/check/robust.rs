@@ -108,7 +108,7 @@ fn check_text(text: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+    #![proptest_config(config(cases()))]
 
     #[test]
     fn a_mutated_program_never_makes_the_checker_panic(
@@ -131,7 +131,7 @@ static REAL: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
 });
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases().div_ceil(5), ..ProptestConfig::default() })]
+    #![proptest_config(config(cases().div_ceil(5)))]
 
     #[test]
     fn a_mutated_program_that_checks_also_lowers_to_valid_mir(
@@ -150,6 +150,10 @@ proptest! {
             }
         }
     }
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// `PROPTEST_CASES` asks for more.

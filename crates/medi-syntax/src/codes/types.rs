@@ -272,8 +272,8 @@ record Node { value: int, next: Node? }
         title: "an argument that the function cannot work with",
         explanation: "\
 `int(x)`, `float(x)` and `byte(x)` convert between numbers, and `int(b)` makes 0 or 1 of a `bool`; \
-`sqrt`, `abs`, `round` and their kin take numbers. Text is read with `s.to_int()` and \
-`s.to_float()`, which give `nil` if there is no number in it. `len(x)` takes what has a length.
+`sqrt`, `abs`, `round` and their kin take numbers. Text is read with `s.parse_int()` and \
+`s.parse_float()`, which give `nil` if there is no number in it. `len(x)` takes what has a length.
 
 Wrong:
 
@@ -286,7 +286,7 @@ Right:
 
 ```medi
 let text = \"42\"
-print(text.to_int() ?? 0)
+print(text.parse_int() ?? 0)
 ```
 ",
     },
