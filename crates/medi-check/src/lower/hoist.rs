@@ -181,6 +181,8 @@ struct Pass<'a> {
     /// Of each local: how often it is assigned, as a parameter too.
     assignments: Vec<u32>,
     aliases: Aliases,
+    /// Of each local: it holds an int that is never negative.
+    not_negative: Vec<bool>,
 }
 
 impl<'a> Pass<'a> {
@@ -188,7 +190,8 @@ impl<'a> Pass<'a> {
         let assignments = assignments(function);
         let aliases = Aliases::new(function);
         let predecessors = predecessors(function);
-        Self { function, pure, predecessors, assignments, aliases }
+        let not_negative = never_negative(function);
+        Self { function, pure, predecessors, assignments, aliases, not_negative }
     }
 
     fn resolve(&self, local: Local) -> Local {
@@ -416,8 +419,8 @@ impl<'a> Pass<'a> {
         dropped
     }
 
-    /// The counter of a loop that steps from a constant that is not negative by one to below a bound
-    /// that does not change: the counter, the bound, and where the step is.
+    /// The counter of a loop that steps from an int that is not negative by one to below a bound that
+    /// does not change: the counter, the bound, and where the step is.
     fn counter(
         &self,
         inner: &Loop,
@@ -435,32 +438,28 @@ impl<'a> Pass<'a> {
         if self.assignments[counter.index()] != 2 {
             return None;
         }
-        let mut start = false;
-        let mut step = None;
-        for (block, content) in self.function.blocks.iter().enumerate() {
-            for (at, stmt) in content.stmts.iter().enumerate() {
-                match &stmt.kind {
-                    StmtKind::Assign(local, Rvalue::Use(Operand::Const(Const::Int(value))))
-                        if *local == counter && !inner.body[block] =>
-                    {
-                        start = *value >= 0;
-                    }
-                    StmtKind::Assign(
-                        local,
-                        Rvalue::Binary(
-                            BinaryOp::AddUnchecked | BinaryOp::AddInt,
-                            Operand::Copy(from),
-                            Operand::Const(Const::Int(1)),
-                        ),
-                    ) if *local == counter && *from == counter && block == latch => {
-                        step = Some((block, at));
-                    }
-                    _ => {}
-                }
-            }
+        if !self.not_negative[counter.index()] {
+            return None;
         }
-        start.then_some(())?;
-        Some((counter, bound, step?))
+        let stmts = self.function.blocks[latch].stmts.iter().enumerate();
+        let step = stmts.into_iter().find(|(_, stmt)| match &stmt.kind {
+            StmtKind::Assign(
+                local,
+                Rvalue::Binary(
+                    BinaryOp::AddUnchecked | BinaryOp::AddInt,
+                    Operand::Copy(from),
+                    Operand::Const(Const::Int(1)),
+                ),
+            ) => *local == counter && *from == counter,
+            _ => false,
+        });
+        let (at, _) = step?;
+        // The other assignment starts the counter.
+        let inside = inner.body.iter().zip(&self.function.blocks).filter(|(inside, _)| **inside);
+        let assigned = inside
+            .flat_map(|(_, block)| &block.stmts)
+            .filter(|stmt| matches!(&stmt.kind, StmtKind::Assign(local, _) if *local == counter));
+        (assigned.count() == 1).then_some((counter, bound, (latch, at)))
     }
 
     /// `local < bound`, when the block goes to `target` only if that holds.
@@ -482,5 +481,50 @@ impl<'a> Pass<'a> {
             )) if local == cond => Some((*counter, bound.clone())),
             _ => None,
         }
+    }
+}
+
+/// Of each local: every value it is given is an int that is not negative, if those of the others are.
+/// Arithmetic stops the program where it would overflow, so that sums of such ints are such ints.
+fn never_negative(function: &Function) -> Vec<bool> {
+    let mut holds: Vec<bool> = vec![true; function.locals.len()];
+    holds[..function.params].fill(false);
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for stmt in function.blocks.iter().flat_map(|block| &block.stmts) {
+            if let StmtKind::Assign(local, rvalue) = &stmt.kind
+                && holds[local.index()]
+                && !gives_not_negative(rvalue, &holds)
+            {
+                holds[local.index()] = false;
+                changed = true;
+            }
+        }
+    }
+    holds
+}
+
+fn gives_not_negative(rvalue: &Rvalue, holds: &[bool]) -> bool {
+    let holds = |operand: &Operand| match operand {
+        Operand::Copy(local) | Operand::Move(local) => holds[local.index()],
+        Operand::Const(Const::Int(value)) => *value >= 0,
+        Operand::Const(_) => false,
+    };
+    match rvalue {
+        Rvalue::Use(value) => holds(value),
+        Rvalue::ArrayLen(_) | Rvalue::VariantTag(_) => true,
+        Rvalue::Unary(UnaryOp::ByteToInt | UnaryOp::BoolToInt | UnaryOp::AbsInt, _) => true,
+        Rvalue::Binary(op, left, right) => match op {
+            BinaryOp::AddInt
+            | BinaryOp::AddUnchecked
+            | BinaryOp::MulInt
+            | BinaryOp::DivInt
+            | BinaryOp::MinInt => holds(left) && holds(right),
+            BinaryOp::RemInt | BinaryOp::Shr => holds(left),
+            BinaryOp::BitAnd | BinaryOp::MaxInt => holds(left) || holds(right),
+            _ => false,
+        },
+        _ => false,
     }
 }

@@ -450,6 +450,21 @@ fn a_plain_enum_fits_in_a_byte() {
 }
 
 #[test]
+fn a_tuple_that_is_too_wide_to_copy_is_an_error() {
+    let mut tree = Tree::new();
+    let wide = tree.ty(Ty::Tuple(vec![Types::INT; 300]));
+    let mut main = FuncBuilder::main();
+    let t = main.bind("t", wide);
+    let value = expr(ExprKind::Tuple((0..300).map(int).collect()), wide);
+    let body = block(vec![main.let_(t, value)]);
+    tree.main(main, body);
+    let errors = tree.lower().expect_err("300 words do not fit");
+    assert_eq!(errors.len(), 1);
+    assert_eq!(errors[0].code, "E0953");
+    assert!(errors[0].message.ends_with("is too wide"), "{}", errors[0].message);
+}
+
+#[test]
 fn an_optional_of_an_optional_is_neither_wrapped_nor_unwrapped() {
     let mut tree = Tree::new();
     let t = tree.param(0);
