@@ -37,6 +37,8 @@ pub struct Options {
     pub moving: bool,
     /// Send every store of a reference through the barrier's slow path.
     pub log_writes: bool,
+    /// Trace everything at each collection, instead of mostly what is young.
+    pub full_only: bool,
     /// How much may be allocated between collections, as a multiple of what is live.
     pub growth: Option<f64>,
     /// The least that is allocated between collections.
@@ -61,6 +63,7 @@ impl Default for Options {
             poison: false,
             moving: false,
             log_writes: false,
+            full_only: false,
             growth: None,
             min_trigger: None,
             initial_trigger: None,
@@ -159,6 +162,13 @@ pub static OPTIONS: &[OptionSpec] = &[
         |o, v| set(&mut o.log_writes, switch(v))
     ),
     option!(
+        "gc-full-only",
+        "MEDI_GC_FULL_ONLY",
+        Takes::Nothing,
+        "Trace everything at each collection, instead of mostly what is young",
+        |o, v| set(&mut o.full_only, switch(v))
+    ),
+    option!(
         "gc-growth",
         "MEDI_GC_GROWTH",
         Takes::Value("FACTOR"),
@@ -247,6 +257,7 @@ impl Options {
             verify: self.verify,
             moving: self.moving,
             log_writes: self.log_writes,
+            young_cycles: !self.full_only,
             growth: self.growth.unwrap_or(defaults.growth),
             min_trigger: self.min_trigger.unwrap_or(defaults.min_trigger),
             initial_trigger: self.initial_trigger.unwrap_or(defaults.initial_trigger),
