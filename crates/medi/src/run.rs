@@ -47,6 +47,7 @@ fn start(
     let machine = Machine::new(request.options.clone())?;
     let options = medi_codegen::Options {
         reload_roots: request.options.moving,
+        perf_map: request.options.perf_map,
         ..medi_codegen::Options::default()
     };
     let compiled = medi_codegen::compile(program, Arc::new(sources), machine.heap(), &options)?;
