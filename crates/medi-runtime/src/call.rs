@@ -16,7 +16,8 @@ use crate::thread::{Stop, Thread};
 use crate::value::{ArrayTypes, object};
 
 /// Where the functions that every program sees are declared.
-const PRELUDE: &str = "lib/core.medi";
+const PRELUDE: [&str; 4] =
+    ["lib/core.medi", "lib/text.medi", "lib/numbers.medi", "lib/system.medi"];
 
 /// A native function's view of the thread that called it. Fields of the thread are borrowed one at a time:
 /// the collector reads others while the mutator is borrowed.
@@ -107,7 +108,7 @@ impl Call {
     pub fn raise(&self, error: RuntimeError) -> Stopped {
         // SAFETY: the thread is in native code called from compiled code.
         let mut stack = unsafe { stack::walk(self.0, self.code()) };
-        let inner = stack.iter().take_while(|frame| frame.file == PRELUDE).count();
+        let inner = stack.iter().take_while(|frame| PRELUDE.contains(&frame.file.as_str())).count();
         if inner < stack.len() {
             stack.drain(..inner);
         }

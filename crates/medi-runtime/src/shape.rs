@@ -56,7 +56,7 @@ pub enum Kind {
         fields: Vec<Place>,
         element: ShapeId,
     },
-    /// `map[K, V]`: a record of the library, printed as a map; fields by name `entries`, see lib/core.medi.
+    /// `map[K, V]`: a record of the library, printed as a map; its fields have the names of lib/core.medi.
     Map {
         fields: Vec<Place>,
         key: ShapeId,
