@@ -4,11 +4,9 @@
 //! The first lines of a program may say `// args: …` and `// flags: …` (of the command, before the file),
 //! `// stress: off`, and `// figures: vary` where the output has figures that depend on the machine.
 
-mod support;
-
 use std::path::Path;
 
-use support::{compare, files, medi, root, transcript};
+use crate::support::{compare, files, medi, root, transcript};
 
 /// Collections at (almost) every allocation find a missing root; slower programs say `// stress: off`.
 const STRESS: &[&str] = &["--gc-collect-every", "3", "--gc-verify", "--gc-poison"];

@@ -2,14 +2,12 @@
 //! other programs computed from the same files: pandas for the statistics, wgsim (the truth of simulated reads) and
 //! bcftools for the variants. How these were made is in examples/data/expected.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use support::{compare, files, medi, root, text, transcript};
+use crate::support::{compare, files, medi, root, text, transcript};
 
 const REFERENCE: &str = "examples/data/chr20/reference.fa.gz";
 const READS: &str = "examples/data/chr20/reads.bam";

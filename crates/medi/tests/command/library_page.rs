@@ -1,14 +1,13 @@
 //! docs/library.md is made from the documentation comments of `lib/*.medi`, so that it cannot say anything else.
 //! `UPDATE=1` writes it anew.
 
-mod support;
-
 use std::fmt::Write;
 
+use crate::support::{compare, root};
+use medi_check::library::FILES;
 use medi_syntax::ast::{Func, Item};
 use medi_syntax::parse;
 use medi_syntax::source::{SourceMap, Span};
-use support::{compare, root};
 
 const INTRODUCTION: &str = "\
 # The library
@@ -21,26 +20,17 @@ Built into the language itself: `print(a, b, …)`, `str(x)`, `len(x)`; `int(x)`
 `list[T]()`, `map[K, V]()`; and in a [scope](language.md#scopes) `allocate`, `free`, `promote`, `buffer.view[T]`, `view.slice`.
 ";
 
-/// The library's parts, in the order of the page.
-const PARTS: &[(&str, &str)] = &[
-    ("core.medi", "Lists and maps"),
-    ("text.medi", "Text"),
-    ("numbers.medi", "Numbers, statistics, random numbers"),
-    ("system.medi", "Files, memory, the world around"),
-    ("health.medi", "Patients"),
-    ("genome.medi", "Genomes"),
-];
-
 struct Page {
     text: String,
     sources: SourceMap,
 }
 
 impl Page {
-    fn part(&mut self, name: &str, title: &str) {
-        let path = format!("lib/{name}");
-        let source = std::fs::read_to_string(root().join(&path)).expect("a library file");
-        let id = self.sources.add(path, source, true);
+    /// One file; its first comment begins with its title.
+    fn part(&mut self, path: &str, source: &str) {
+        let id = self.sources.add(path, source.to_string(), true);
+        let first = source.trim_start_matches('/').trim_start();
+        let title = first.split([',', ':', '.']).next().unwrap_or(path).to_string();
         let (module, problems) = parse(&self.sources, id);
         assert!(problems.is_empty(), "{problems:?}");
         write!(self.text, "\n## {title}\n").expect("a string");
@@ -76,8 +66,8 @@ fn group_of(func: &Func) -> String {
 #[test]
 fn the_page_says_what_the_library_says() {
     let mut page = Page { text: INTRODUCTION.into(), sources: SourceMap::default() };
-    for (name, title) in PARTS {
-        page.part(name, title);
+    for (path, source) in FILES {
+        page.part(path, source);
     }
     let compared = compare(&root().join("docs/library.md"), &page.text);
     assert!(compared.is_ok(), "{}", compared.unwrap_err());
