@@ -232,6 +232,7 @@ pub mod natives {
     /// How many frames of compiled code the process's unwinder sees from here, and 1000 when it sees the
     /// entry below them.
     pub unsafe extern "C" fn test_backtrace(context: *mut Context) -> u64 {
+        #[repr(C)]
         struct Seen {
             context: *mut Context,
             compiled: u64,
