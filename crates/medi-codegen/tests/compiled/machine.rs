@@ -232,7 +232,6 @@ pub mod natives {
     /// How many frames of compiled code the process's unwinder sees from here, and 1000 when it sees the
     /// entry below them.
     pub unsafe extern "C" fn test_backtrace(context: *mut Context) -> u64 {
-        #[repr(C)]
         struct Seen {
             context: *mut Context,
             compiled: u64,
@@ -240,12 +239,13 @@ pub mod natives {
         }
         unsafe extern "C" {
             fn _Unwind_Backtrace(
-                each: unsafe extern "C" fn(*mut u8, *mut Seen) -> i32,
-                seen: *mut Seen,
+                each: unsafe extern "C" fn(*mut u8, *mut u8) -> i32,
+                seen: *mut u8,
             ) -> i32;
             fn _Unwind_GetIP(frame: *mut u8) -> usize;
         }
-        unsafe extern "C" fn each(frame: *mut u8, seen: *mut Seen) -> i32 {
+        unsafe extern "C" fn each(frame: *mut u8, seen: *mut u8) -> i32 {
+            let seen = seen.cast::<Seen>();
             // SAFETY: called by the unwinder with its frame and with what was passed to it.
             unsafe {
                 let at = _Unwind_GetIP(frame);
@@ -260,7 +260,7 @@ pub mod natives {
         }
         let mut seen = Seen { context, compiled: 0, below: false };
         // SAFETY: the callback only counts.
-        unsafe { _Unwind_Backtrace(each, &mut seen) };
+        unsafe { _Unwind_Backtrace(each, (&raw mut seen).cast()) };
         seen.compiled + if seen.below { 1000 } else { 0 }
     }
 
