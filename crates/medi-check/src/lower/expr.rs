@@ -324,7 +324,7 @@ impl<'h> Body<'_, 'h> {
                 self.branch(is_ok, go_on, failed, span);
                 self.switch_to(failed);
                 let message = self.temp_of(Rvalue::UnwrapErr(outcome.clone()), Types::STR, span);
-                let result = self.header.result;
+                let result = self.returned;
                 let error = Rvalue::MakeErr { ty: result, message };
                 let error = self.temp_of(error, result, span);
                 self.leave_function(error, span);
@@ -378,7 +378,7 @@ impl<'h> Body<'_, 'h> {
             }
             ExprKind::Return(value) => {
                 let value = match value {
-                    Some(value) if self.header.result != Types::UNIT => self.value(value),
+                    Some(value) if self.returned != Types::UNIT => self.value(value),
                     Some(value) => {
                         self.effect(value);
                         UNIT

@@ -53,6 +53,8 @@ pub(super) struct Body<'l, 'h> {
     pub type_args: Rc<[TyId]>,
     pub asker: Asker,
     pub header: Header,
+    /// The type of what `return` is given.
+    pub returned: TyId,
     pub slots: Vec<Option<Slot>>,
     pub loops: Vec<Loop>,
     pub scopes: Vec<Scope>,
@@ -80,45 +82,25 @@ pub(super) fn lower_instance(cx: &mut Lowering, instance: Instance) -> Function 
     };
     let type_args = Rc::from(key.type_args);
     let mut body = Body::new(cx, func, type_args, asker, header);
-    body.header.result = inhabited(body.ty(func.result, func.span));
+    body.returned = inhabited(body.ty(func.result, func.span));
+    body.header.result = match key.entry {
+        Entry::Start => Types::UNIT,
+        Entry::Direct | Entry::Value => body.returned,
+    };
     body.declare_params(&func.params);
     match &func.body {
         hir::Body::Checked(expr) => body.whole(expr),
         hir::Body::Native => {
             let args = (0..body.params).map(|param| Operand::Copy(Local(param as u32))).collect();
             let call = body.call_declared_native(func, args, func.span);
-            let result = body.header.result;
+            let result = body.returned;
             let value = body.operand_of(call, result, func.span);
-            body.terminate(TerminatorKind::Return(value), func.span);
+            body.give_back(value, func.span);
         }
         hir::Body::Unchecked => {
             panic!("the checker did not check `{}`, which is called", func.name)
         }
     }
-    body.finish()
-}
-
-/// A function that calls `main` and stops the program with the message of the failure it returns.
-pub(super) fn main_wrapper(
-    cx: &mut Lowering,
-    main: crate::mir::FunctionId,
-    func: &hir::Func,
-    args: Option<TyId>,
-) -> Function {
-    let result = func.result;
-    cx.register(result, None, func.span);
-    let header =
-        Header { name: "main".to_owned(), captures: None, result: Types::UNIT, span: func.span };
-    // The borrow of `func` ends with the call; the body needs one as long as the program's.
-    let func = &cx.hir.funcs[cx.hir.main.expect("there is a main").0 as usize];
-    let mut body = Body::new(cx, func, Rc::from([]), Asker::default(), header);
-    let span = func.span;
-    let args: Vec<_> = args.iter().map(|ty| body.named("args", *ty, false, span)).collect();
-    body.params = args.len();
-    let args = args.into_iter().map(Operand::Copy).collect();
-    let outcome = body.temp_of(Rvalue::Call { function: main, args }, result, span);
-    body.unwrap_result(outcome, Types::UNIT, span);
-    body.terminate(TerminatorKind::Return(Operand::Const(Const::Unit)), span);
     body.finish()
 }
 
@@ -136,6 +118,7 @@ impl<'l, 'h> Body<'l, 'h> {
             func,
             type_args,
             asker,
+            returned: header.result,
             header,
             loops: vec![],
             scopes: vec![],
@@ -171,13 +154,24 @@ impl<'l, 'h> Body<'l, 'h> {
 
     /// Lowers the expression whose value the function returns.
     pub fn whole(&mut self, expr: &'h Expr) {
-        let value = if self.header.result == Types::UNIT {
+        let value = if self.returned == Types::UNIT {
             self.effect(expr);
             Operand::Const(Const::Unit)
         } else {
             self.value(expr)
         };
-        self.terminate(TerminatorKind::Return(value), expr.span);
+        self.give_back(value, expr.span);
+    }
+
+    /// Returns the value; no scope is open.
+    pub fn give_back(&mut self, value: Operand, span: Span) {
+        let value = if self.header.result == self.returned {
+            value
+        } else {
+            self.unwrap_result(value, Types::UNIT, span);
+            Operand::Const(Const::Unit)
+        };
+        self.terminate(TerminatorKind::Return(value), span);
     }
 
     pub fn finish(self) -> Function {

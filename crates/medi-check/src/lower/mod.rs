@@ -85,6 +85,8 @@ fn lower_here(mut program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>
 enum Entry {
     /// By name.
     Direct,
+    /// By the runtime, as a program starts: a failure that it would return stops the program.
+    Start,
     /// Through a function value, which comes as a closure object without captures.
     Value,
 }
@@ -157,25 +159,14 @@ impl<'h> Lowering<'h> {
         }
     }
 
-    /// Asks for `main`, behind a function that stops the program with the message of a failure when
-    /// `main` returns a result.
+    /// Asks for `main`.
     fn entry(&mut self) -> (mir::FunctionId, Option<TyId>) {
         let id = self.hir.main.expect("a program that is to be lowered has a `main`");
         let func = &self.hir.funcs[id.0 as usize];
         let args = func.params.first().map(|param| func.locals[param.0 as usize].ty);
-        if let Some(args) = args {
-            self.register(args, None, func.span);
-        }
         let fallible = matches!(self.types.get(func.result), crate::types::Ty::Result(_));
-        if fallible {
-            let wrapper = self.reserve();
-            let main = self.instance(id, vec![], Entry::Direct, func.span, None);
-            let function = func::main_wrapper(self, main, func, args);
-            self.functions[wrapper.index()] = Some(function);
-            (wrapper, args)
-        } else {
-            (self.instance(id, vec![], Entry::Direct, func.span, None), args)
-        }
+        let entry = if fallible { Entry::Start } else { Entry::Direct };
+        (self.instance(id, vec![], entry, func.span, None), args)
     }
 
     /// Makes what was asked for, until nothing more is.

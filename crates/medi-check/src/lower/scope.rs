@@ -5,7 +5,7 @@
 use medi_syntax::source::Span;
 
 use super::func::Body;
-use crate::mir::{BlockId, Operand, Scope, ScopeId, StmtKind, TerminatorKind};
+use crate::mir::{BlockId, Operand, Scope, ScopeId, StmtKind};
 
 impl Body<'_, '_> {
     pub fn enter_scope(&mut self, name: Option<String>, span: Span) {
@@ -25,7 +25,7 @@ impl Body<'_, '_> {
     /// Returns from the function.
     pub fn leave_function(&mut self, value: Operand, span: Span) {
         self.leave_all_but(0, span);
-        self.terminate(TerminatorKind::Return(value), span);
+        self.give_back(value, span);
     }
 
     /// Goes to a block that stands in the outermost `kept` scopes.

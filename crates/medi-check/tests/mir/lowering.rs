@@ -606,6 +606,35 @@ fn a_small_function_is_inlined_and_its_call_recorded() {
 }
 
 #[test]
+fn an_inlined_call_inside_an_inlined_call_knows_where_it_stands() {
+    let mut tree = Tree::new();
+    let mut func = FuncBuilder::new("inner", Types::INT);
+    let x = func.param("x", Types::INT);
+    let body = binary(BinaryOp::Add, func.get(x), int(1), Types::INT);
+    let inner = tree.func(func, body);
+    let mut func = FuncBuilder::new("outer", Types::INT);
+    let x = func.param("x", Types::INT);
+    let more = at(span_at(2), call(inner, &[], vec![func.get(x)], Types::INT));
+    let body = binary(BinaryOp::Mul, more, int(3), Types::INT);
+    let outer = tree.func(func, body);
+    let value = || at(span_at(5), call(outer, &[], vec![int(1)], Types::INT));
+    tree.main(FuncBuilder::main(), block(vec![effect(print(vec![value(), value()]))]));
+    let program = tree.lower().expect("it is right");
+    let frame = |name: &str, at, parent: Option<u32>| mir::InlinedCall {
+        name: name.into(),
+        call: span_at(at),
+        parent: parent.map(mir::InlineId),
+    };
+    let frames = [
+        frame("outer", 5, None),
+        frame("inner", 2, Some(0)),
+        frame("outer", 5, None),
+        frame("inner", 2, Some(2)),
+    ];
+    assert_eq!(program.functions[0].inlined, frames);
+}
+
+#[test]
 fn a_function_that_cannot_stop_the_program_leaves_no_trace_of_its_call() {
     let mut tree = Tree::new();
     let mut func = FuncBuilder::new("half", Types::FLOAT);
