@@ -11,6 +11,16 @@ use std::ptr;
 /// Functions start at multiples of this.
 const ALIGN: usize = 32;
 
+/// What the window to run from is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Window {
+    /// The file itself.
+    Shared,
+    /// A copy of each page that somebody writes to: a debugger's breakpoints need that. Such a page no longer
+    /// shows what is written later.
+    Private,
+}
+
 /// A double mapping of code memory.
 #[derive(Debug)]
 pub struct CodeMemory {
@@ -37,7 +47,7 @@ pub struct Space {
 
 impl CodeMemory {
     /// Room for `len` bytes of code; it is taken from the system page by page as it is written.
-    pub fn new(len: usize) -> io::Result<CodeMemory> {
+    pub fn new(len: usize, window: Window) -> io::Result<CodeMemory> {
         const PAGE: usize = 4096;
         let len = len.max(1).next_multiple_of(PAGE);
         // SAFETY: the name is a C string; the descriptor is fresh and owned.
@@ -52,16 +62,20 @@ impl CodeMemory {
         if unsafe { libc::ftruncate(file.as_raw_fd(), len as libc::off_t) } != 0 {
             return Err(io::Error::last_os_error());
         }
-        let map = |protection| {
-            // SAFETY: a fresh shared mapping of our own file; nothing is mapped over.
+        let map = |protection, flags| {
+            // SAFETY: a fresh mapping of our own file; nothing is mapped over.
             let at = unsafe {
-                let (flags, file) = (libc::MAP_SHARED, file.as_raw_fd());
+                let file = file.as_raw_fd();
                 libc::mmap(ptr::null_mut(), len, protection, flags, file, 0)
             };
             if at == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(at.cast()) }
         };
-        let writable: *mut u8 = map(libc::PROT_READ | libc::PROT_WRITE)?;
-        let runnable = match map(libc::PROT_READ | libc::PROT_EXEC) {
+        let writable: *mut u8 = map(libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED)?;
+        let flags = match window {
+            Window::Shared => libc::MAP_SHARED,
+            Window::Private => libc::MAP_PRIVATE,
+        };
+        let runnable = match map(libc::PROT_READ | libc::PROT_EXEC, flags) {
             Ok(runnable) => runnable,
             Err(error) => {
                 // SAFETY: mapped above with this length, and not handed out.
@@ -153,18 +167,20 @@ mod tests {
 
     #[test]
     fn what_is_written_can_be_run() {
-        let mut memory = CodeMemory::new(4096).unwrap();
-        let spaces = [7, 42].map(|number| {
-            let space = memory.take(6).unwrap();
-            memory.write(space, &answering(number));
-            space
-        });
-        assert_eq!(spaces.map(run), [7, 42]);
+        for window in [Window::Shared, Window::Private] {
+            let mut memory = CodeMemory::new(4096, window).unwrap();
+            let spaces = [7, 42].map(|number| {
+                let space = memory.take(6).unwrap();
+                memory.write(space, &answering(number));
+                space
+            });
+            assert_eq!(spaces.map(run), [7, 42]);
+        }
     }
 
     #[test]
     fn freed_space_is_used_again_before_fresh_space() {
-        let mut memory = CodeMemory::new(4096).unwrap();
+        let mut memory = CodeMemory::new(4096, Window::Shared).unwrap();
         let first = memory.take(40).unwrap();
         let second = memory.take(6).unwrap();
         memory.write(second, &answering(3));
@@ -175,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_full_memory_says_so() {
-        let mut memory = CodeMemory::new(4096).unwrap();
+        let mut memory = CodeMemory::new(4096, Window::Shared).unwrap();
         assert!(memory.take(4096).is_some());
         assert!(memory.take(1).is_none());
     }

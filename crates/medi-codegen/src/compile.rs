@@ -1,6 +1,9 @@
 //! The way through the crate: translate, compile, link.
 
+use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
 use cranelift_codegen::ir::{ExternalName, LibCall};
 use cranelift_codegen::{Context, FinalizedRelocTarget};
@@ -17,6 +20,9 @@ use crate::translate;
 use crate::unit::Unit;
 use crate::{CompileError, Compiled, Options, convention, link};
 
+/// A thread is worth starting for this many functions.
+const FUNCTIONS_PER_THREAD: usize = 24;
+
 /// Compiles a program for a heap, in which its types are registered. The sources are asked for lines and
 /// columns when a call stack is shown.
 ///
@@ -30,10 +36,7 @@ pub fn compile(
     options: &Options,
 ) -> Result<Compiled, CompileError> {
     let unit = Unit::new(program, heap, options)?;
-    let mut worker = Worker::new(&unit);
-    let functions = 0..program.functions.len() as u32;
-    let mut objects =
-        functions.map(|id| worker.compile(FunctionId(id))).collect::<Result<Vec<_>, _>>()?;
+    let mut objects = compile_all(&unit)?;
     let linked = link::link(&unit, &mut objects)?;
     let resolve = move |position: Position| {
         let file = sources.file(FileId(position.file));
@@ -63,6 +66,37 @@ pub fn compile(
     })
 }
 
+/// Compiles every function, on several threads where there are enough of them. In the program's order.
+fn compile_all(unit: &Unit<'_>) -> Result<Vec<Object>, CompileError> {
+    let count = unit.program.functions.len();
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let workers = processors.min(count / FUNCTIONS_PER_THREAD).max(1);
+    let next = AtomicU32::new(0);
+    let work = || -> Result<Vec<(u32, Object)>, CompileError> {
+        let mut worker = Worker::new(unit);
+        let mut done = vec![];
+        loop {
+            // Relaxed: only the number matters; the results come through the join.
+            let id = next.fetch_add(1, Ordering::Relaxed);
+            if id as usize >= count {
+                return Ok(done);
+            }
+            done.push((id, worker.compile(FunctionId(id))?));
+        }
+    };
+    let mut objects = thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mut objects = work()?;
+        for other in others {
+            let joined = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            objects.extend(joined?);
+        }
+        Ok::<_, CompileError>(objects)
+    })?;
+    objects.sort_by_key(|(id, _)| *id);
+    Ok(objects.into_iter().map(|(_, object)| object).collect())
+}
+
 /// Compiles functions one after the other, reusing its buffers.
 struct Worker<'a> {
     unit: &'a Unit<'a>,
@@ -84,7 +118,9 @@ impl<'a> Worker<'a> {
             let reason = cranelift_codegen::print_errors::pretty_error(error.func, error.inner);
             CompileError::Function(name.clone(), reason)
         };
-        self.context.set_disasm(unit.options.show_code);
+        let show = unit.options.show_code.as_ref();
+        let show = show.is_some_and(|names| names.is_empty() || names.contains(name));
+        self.context.set_disasm(show);
         self.context.compile(&*unit.isa, &mut Default::default()).map_err(refused)?;
         let compiled = self.context.take_compiled_code().expect("a function just compiled");
         if let Some(text) = &compiled.vcode {

@@ -60,8 +60,8 @@ pub struct Options {
     pub reload_roots: bool,
     /// For tests: check all int arithmetic for overflow, even where it cannot happen.
     pub check_all_arithmetic: bool,
-    /// Write each function's machine code to standard error.
-    pub show_code: bool,
+    /// Write the machine code of these functions to standard error; of all functions for an empty list.
+    pub show_code: Option<Vec<String>>,
     /// For tests of tests: leave one reference out of each stack map.
     pub plant_lost_root: bool,
     /// Native functions that the runtime's table does not have: symbol, address, and whether it is a leaf,

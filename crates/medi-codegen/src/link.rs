@@ -8,9 +8,9 @@ use medi_runtime::code_map::{CallSite, CodeMapBuilder, FunctionCode};
 use medi_runtime::context::Stub;
 use medi_runtime::trap::TrapCode;
 
-use crate::code_memory::{CodeMemory, Space};
+use crate::code_memory::{CodeMemory, Space, Window};
 use crate::convention;
-use crate::debug::Symbol;
+use crate::debug::{self, Symbol};
 use crate::error::CompileError;
 use crate::trampoline;
 use crate::translate::SourceTable;
@@ -80,7 +80,8 @@ pub fn link(unit: &Unit<'_>, objects: &mut [Object]) -> Result<Linked, CompileEr
     let room = |len: usize| len.next_multiple_of(64);
     let total: usize = objects.iter().map(|object| room(object.code.len())).sum::<usize>()
         + stubs.iter().chain(&exits).map(|(_, code)| room(code.len())).sum::<usize>();
-    let mut memory = CodeMemory::new(total).map_err(CompileError::Memory)?;
+    let window = if debug::wanted(unit.options) { Window::Private } else { Window::Shared };
+    let mut memory = CodeMemory::new(total, window).map_err(CompileError::Memory)?;
     let mut place = |len: usize| {
         let full = || CompileError::Memory(std::io::ErrorKind::OutOfMemory.into());
         memory.take(len).ok_or_else(full)

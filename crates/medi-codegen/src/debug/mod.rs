@@ -49,11 +49,7 @@ pub fn announce(
     trampolines: &[Symbol],
     map: &CodeMap,
 ) -> std::io::Result<Announced> {
-    let wanted = match options.debug_info {
-        DebugInfo::Always => true,
-        DebugInfo::Never => false,
-        DebugInfo::WhenTraced => is_traced(),
-    };
+    let wanted = wanted(options);
     if !wanted && !options.perf_map {
         return Ok(Announced::default());
     }
@@ -74,8 +70,17 @@ pub fn announce(
     Ok(announced)
 }
 
+/// Whether the options ask for debugging information.
+pub fn wanted(options: &Options) -> bool {
+    match options.debug_info {
+        DebugInfo::Always => true,
+        DebugInfo::Never => false,
+        DebugInfo::WhenTraced => is_traced(),
+    }
+}
+
 /// Whether a debugger is watching this process.
-pub fn is_traced() -> bool {
+fn is_traced() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
     tracer.is_some_and(|pid| pid.trim() != "0")
