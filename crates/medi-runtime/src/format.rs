@@ -451,7 +451,19 @@ pub(crate) fn float(out: &mut Vec<u8>, value: f64, precision: Option<usize>) {
     }
     let size = value.abs();
     if size == 0.0 || (1e-4..1e16).contains(&size) {
+        let start = out.0.len();
         let _ = write!(out, "{value:?}");
+        let shown = out.0.len() - start;
+        // Where two shortest texts are equally near, Python takes the even digit, and so does printing with
+        // a number of digits. Only floats of many digits and few fractional bits lie in the middle.
+        if shown >= 17 && (value * 1024.0).fract() == 0.0 {
+            let digits = out.0[start..].iter().rev().position(|byte| *byte == b'.').unwrap_or(0);
+            let even = format!("{value:.digits$}");
+            if even.parse() == Ok(value) {
+                out.0.truncate(start);
+                let _ = out.write_str(&even);
+            }
+        }
         return;
     }
     // Python's form: at least two digits of exponent, always signed.
@@ -494,6 +506,7 @@ mod tests {
 
     #[test]
     fn floats_print_as_in_python() {
+        assert_eq!(shown(-116431344663913.0 / 32.0), "-3638479520747.2812");
         let values =
             [37.0, 0.1 + 0.2, 1e16, 123456789012345680.0, 1e-5, 0.0001, -0.0, 1e300, 5e-324];
         let texts = [
