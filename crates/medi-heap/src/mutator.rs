@@ -35,11 +35,26 @@ use crate::types::{SizeRule, TypeId};
 /// How much of a hole is cleared at a time: enough to make slow paths rare, little enough to be in the
 /// first-level cache still when objects are put there.
 const STRETCH: usize = 8 << 10;
+/// What a prefetch brings.
+const CACHE_LINE: usize = 64;
 /// Objects above this size do not make the thread skip holes.
 const MEDIUM: usize = 512;
 /// How often a thread collects for one allocation before it gives up: a second time, because other
 /// threads may have taken what the first one freed.
 const ATTEMPTS: u32 = 2;
+
+/// Asks for the cache line at an address; it need not be mapped.
+#[inline]
+fn prefetch(address: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing that a program can see, and never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address as *const i8) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
 
 /// The poll word of a thread, for the stop protocol.
 pub(crate) struct PollWord(*const AtomicU32);
@@ -104,6 +119,9 @@ pub(crate) struct Inner {
     sampler: Sampler,
     /// The cursor up to which bytes have been counted.
     counted: Cell<usize>,
+    /// Bytes counted that the heap has not been told of: telling is an atomic addition, which waits for
+    /// the stores before it, so that it is done once a block.
+    untold: Cell<u64>,
     /// Allocations until the next collection that `collect_every` asks for.
     until_collection: Cell<u64>,
 }
@@ -124,9 +142,14 @@ impl Inner {
         let bytes = (cursor - self.counted.get()) as u64;
         if bytes > 0 {
             self.counted.set(cursor);
-            self.heap.allocated.fetch_add(bytes, Ordering::Relaxed);
+            self.untold.set(self.untold.get() + bytes);
             self.sampler.pass(bytes);
         }
+    }
+
+    /// Adds what was counted to the heap's statistics.
+    fn tell(&self) {
+        self.heap.allocated.fetch_add(self.untold.take(), Ordering::Relaxed);
     }
 
     /// Shows compiled code how far it may go.
@@ -144,6 +167,7 @@ impl Inner {
     /// Gives up the window, so that a collection may sort the block.
     pub fn retire_window(&self) {
         self.count();
+        self.tell();
         let words = self.words();
         words.cursor.set(0);
         words.limit.set(0);
@@ -177,6 +201,14 @@ impl Inner {
         unsafe { ptr::write_bytes(start as *mut u8, 0, end - start) };
     }
 
+    /// Brings the stretch that is cleared next closer, while this one is being filled.
+    fn expect_stretch(&self, window: &Window) {
+        let end = window.hole_end.min(window.end + STRETCH);
+        for line in (window.end..end).step_by(CACHE_LINE) {
+            prefetch(line);
+        }
+    }
+
     /// Opens the next stretch of the block that has room for `size` bytes. False: none has.
     fn advance(&self, size: usize) -> bool {
         let window = &mut *self.window.borrow_mut();
@@ -186,6 +218,7 @@ impl Inner {
             let end = window.hole_end.min((window.end + STRETCH).max(cursor + size));
             self.clear(window.end, end, window.zeroed);
             window.end = end;
+            self.expect_stretch(window);
             return true;
         }
         if window.block == 0 || size > MEDIUM {
@@ -207,6 +240,7 @@ impl Inner {
             window.end =
                 if window.zeroed { window.hole_end } else { start + bytes.min(STRETCH.max(size)) };
             self.clear(start, window.end, window.zeroed);
+            self.expect_stretch(window);
             words.cursor.set(start);
             self.counted.set(start);
             return true;
@@ -215,6 +249,7 @@ impl Inner {
     }
 
     fn open(&self, block: TakenBlock) {
+        self.tell();
         *self.window.borrow_mut() = Window {
             block: block.address,
             coverage: block.coverage,
@@ -307,6 +342,7 @@ impl Inner {
                 unsafe { ptr::write_bytes(memory.address as *mut u8, 0, size) };
             }
             let object = self.publish(memory.address, ty, size);
+            self.tell();
             self.set_limit(self.window.borrow().end);
             return Ok(object);
         }
@@ -351,7 +387,7 @@ impl Inner {
         // SAFETY: the memory is this thread's own and large enough for a header.
         unsafe { *(address as *mut u64) = header };
         let bytes = size as u64;
-        self.heap.allocated.fetch_add(bytes, Ordering::Relaxed);
+        self.untold.set(self.untold.get() + bytes);
         if self.sampler.takes(bytes) {
             let site = self.heap.embedder.allocation_site(self.words);
             self.heap.add_sample(Sample { address, type_id: ty, site, bytes: size });
@@ -501,6 +537,7 @@ impl Mutator {
             overflow: Cell::default(),
             sampler: Sampler::new(options.sample_interval, heap.next_seed()),
             counted: Cell::new(0),
+            untold: Cell::new(0),
             until_collection: Cell::new(options.collect_every.map_or(0, |n| n.get())),
         });
         let inner = NonNull::from(Box::leak(inner));
