@@ -216,20 +216,26 @@ impl CodeMap {
 
     /// The source frames of a return address, innermost first: more than one where calls were inlined.
     pub fn frames(&self, return_address: usize) -> Vec<Frame> {
+        let frames = self.unresolved_frames(return_address).into_iter();
+        frames.map(|(function, position)| self.frame(function, position)).collect()
+    }
+
+    /// The same as function names and positions, for who wants to count them or see some only.
+    pub fn unresolved_frames(&self, return_address: usize) -> Vec<(&str, Option<Position>)> {
         let Some(function) = self.function_at(return_address.wrapping_sub(1)) else {
             return vec![];
         };
         let offset = (return_address - 1 - function.start) as u32;
         let Some(place) = function.place(offset) else {
-            return vec![self.frame(&function.name, None)];
+            return vec![(&function.name, None)];
         };
-        let mut frames = vec![];
+        let mut frames: Vec<(&str, _)> = vec![];
         let (mut position, mut inlined) = (place.position, place.inlined);
         while let Some(call) = inlined.and_then(|index| function.inlined.get(index as usize)) {
-            frames.push(self.frame(&call.name, Some(position)));
+            frames.push((&call.name, Some(position)));
             (position, inlined) = (call.call, call.parent);
         }
-        frames.push(self.frame(&function.name, Some(position)));
+        frames.push((&function.name, Some(position)));
         frames
     }
 
@@ -238,7 +244,8 @@ impl CodeMap {
         (self.resolve)(position)
     }
 
-    fn frame(&self, function: &str, position: Option<Position>) -> Frame {
+    /// A frame as a person reads it.
+    pub fn frame(&self, function: &str, position: Option<Position>) -> Frame {
         let (file, line, column) =
             position.map_or((String::new(), 0, 0), |position| self.resolve(position));
         Frame { function: function.to_string(), file, line, column }

@@ -85,13 +85,14 @@ pub unsafe fn visit_roots(
     }
 }
 
-/// How many compiled frames are on the stack.
+/// How many calls of the program's functions are under way, inlined ones included.
 ///
 /// # Safety
 /// As [`Frames::new`].
-pub unsafe fn depth(context: *const Context) -> usize {
+pub unsafe fn depth(context: *const Context, code: &CodeMap) -> usize {
     // SAFETY: passed on.
-    unsafe { Frames::new(context) }.count()
+    let frames = unsafe { Frames::new(context) };
+    frames.map(|frame| code.unresolved_frames(frame.return_address).len()).sum()
 }
 
 /// The call stack as a person reads it, innermost first. A deep one is shortened in the middle: the
@@ -101,7 +102,7 @@ pub unsafe fn depth(context: *const Context) -> usize {
 /// As [`Frames::new`].
 pub unsafe fn walk(context: *const Context, code: &CodeMap) -> Vec<Frame> {
     // SAFETY: passed on.
-    let total = unsafe { depth(context) };
+    let total = unsafe { depth(context, code) };
     let shown = |index: usize| {
         total <= 2 * SHOWN_AT_EACH_END + 1
             || index < SHOWN_AT_EACH_END
@@ -109,9 +110,11 @@ pub unsafe fn walk(context: *const Context, code: &CodeMap) -> Vec<Frame> {
     };
     let mut frames = vec![];
     // SAFETY: passed on.
-    for (index, frame) in unsafe { Frames::new(context) }.enumerate() {
+    let calls = unsafe { Frames::new(context) };
+    let calls = calls.flat_map(|frame| code.unresolved_frames(frame.return_address));
+    for (index, (function, position)) in calls.enumerate() {
         if shown(index) {
-            frames.extend(code.frames(frame.return_address));
+            frames.push(code.frame(function, position));
         } else if index == SHOWN_AT_EACH_END {
             let left_out = total - 2 * SHOWN_AT_EACH_END;
             let function = format!("… {} more calls …", grouped(left_out));

@@ -138,7 +138,7 @@ unsafe extern "C" fn raise_trap(context: *mut Context, code: u64, operand: u64) 
     match code {
         TrapCode::StackOverflow => {
             // SAFETY: the thread is in native code called from compiled code.
-            let depth = unsafe { stack::depth(context) };
+            let depth = unsafe { stack::depth(context, call.code()) };
             error.message = format!(
                 "the calls are nested {} deep, too deep for the stack",
                 stack::grouped(depth)
