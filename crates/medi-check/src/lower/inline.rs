@@ -2,7 +2,9 @@
 //!
 //! What is inlined has no loop, no scope and only a few statements: accessors, `list.push` without its
 //! growth, small formulas in hot loops. Functions are taken callees first, so that what is inlined was
-//! itself inlined into before; a function on the way from itself to itself is never inlined. Each
+//! itself inlined into before; a function on the way from itself to itself is never inlined. A small one
+//! that calls itself directly instead takes in a few levels of its own calls, so that a walk down a tree
+//! pays for one call where it visits several nodes. Each
 //! inlined call is recorded ([`InlinedCall`]), so that a call stack shows it as if it had been made.
 //! Functions that nothing calls any more are removed.
 
@@ -18,6 +20,10 @@ const SMALL: usize = 24;
 const CALLS: usize = 2;
 /// How far a function may grow, in statements.
 const LARGEST: usize = 4000;
+/// How many levels of its own calls a function takes in at most.
+const LEVELS: usize = 3;
+/// Statements and terminators that a function may have after it took in its own calls.
+const UNROLLED: usize = 128;
 
 pub(super) fn run(program: &mut Program) {
     let order = callees_first(program);
@@ -35,7 +41,11 @@ pub(super) fn run(program: &mut Program) {
             inline_calls(&mut caller, id, program, &inlinable);
             program.functions[id.index()] = caller;
         }
-        inlinable[id.index()] = is_inlinable(&program.functions[id.index()], id);
+        let weight = Weight::of(&program.functions[id.index()], id);
+        inlinable[id.index()] = weight.is_small() && weight.own_calls == 0;
+        if weight.is_small() && weight.own_calls > 0 {
+            unroll(&mut program.functions[id.index()], id, &weight);
+        }
     }
     drop_unused(program);
 }
@@ -92,31 +102,88 @@ fn callees_first(program: &Program) -> Vec<FunctionId> {
     order
 }
 
-fn is_inlinable(function: &Function, id: FunctionId) -> bool {
-    if function.captures.is_some() || !function.scopes.is_empty() {
-        return false;
-    }
-    let mut cost = function.blocks.len();
-    let mut calls = 0;
-    for stmt in function.blocks.iter().flat_map(|block| &block.stmts) {
-        cost += 1;
-        match &stmt.kind {
-            // Only loops have safepoints, and each loop has one.
-            StmtKind::Safepoint => return false,
-            StmtKind::Assign(_, Rvalue::NewClosure { .. }) => return false,
-            StmtKind::Assign(_, Rvalue::Call { function, .. }) => {
-                if *function == id {
-                    return false;
+/// What decides whether a function is inlined.
+struct Weight {
+    /// Something that is never inlined: a loop, a scope, a closure.
+    heavy: bool,
+    /// Statements and terminators.
+    cost: usize,
+    /// Calls of other functions.
+    calls: usize,
+    /// Calls of itself.
+    own_calls: usize,
+}
+
+impl Weight {
+    fn of(function: &Function, id: FunctionId) -> Weight {
+        let heavy = function.captures.is_some() || !function.scopes.is_empty();
+        let mut weight = Weight { heavy, cost: function.blocks.len(), calls: 0, own_calls: 0 };
+        for stmt in function.blocks.iter().flat_map(|block| &block.stmts) {
+            weight.cost += 1;
+            match &stmt.kind {
+                // Only loops have safepoints, and each loop has one.
+                StmtKind::Safepoint | StmtKind::Assign(_, Rvalue::NewClosure { .. }) => {
+                    weight.heavy = true;
                 }
-                calls += 1;
+                StmtKind::Assign(_, Rvalue::Call { function, .. }) if *function == id => {
+                    weight.own_calls += 1;
+                }
+                StmtKind::Assign(
+                    _,
+                    Rvalue::Call { .. } | Rvalue::CallClosure { .. } | Rvalue::CallNative { .. },
+                ) => weight.calls += 1,
+                _ => {}
             }
-            StmtKind::Assign(_, Rvalue::CallClosure { .. } | Rvalue::CallNative { .. }) => {
-                calls += 1;
+        }
+        weight
+    }
+
+    fn is_small(&self) -> bool {
+        !self.heavy && self.cost <= SMALL && self.calls <= CALLS
+    }
+}
+
+/// Replaces the calls of a function to itself by its blocks, level by level.
+fn unroll(function: &mut Function, id: FunctionId, weight: &Weight) {
+    let body = Function {
+        locals: function.locals.clone(),
+        blocks: function.blocks.clone(),
+        inlined: function.inlined.clone(),
+        ..header(function)
+    };
+    let mut size = weight.cost;
+    let mut copies = 1;
+    for level in 0..LEVELS {
+        copies *= weight.own_calls;
+        size += copies * weight.cost;
+        if size > UNROLLED {
+            break;
+        }
+        let mut index = 0;
+        // Blocks that are added are visited too: the rest of a split block may call again.
+        while index < function.blocks.len() {
+            let block = &function.blocks[index];
+            let at = block.stmts.iter().position(|stmt| callee(stmt) == Some(id));
+            if let Some(at) = at
+                && own_level(function, block.inlined) == level
+            {
+                splice(function, index, at, &body);
             }
-            _ => {}
+            index += 1;
         }
     }
-    cost <= SMALL && calls <= CALLS
+    tidy::tidy(function);
+}
+
+/// How many of a function's calls of itself the inlined call stands in.
+fn own_level(function: &Function, mut inlined: Option<InlineId>) -> usize {
+    let mut level = 0;
+    while let Some(id) = inlined {
+        let call = &function.inlined[id.index()];
+        level += usize::from(call.name == function.name);
+        inlined = call.parent;
+    }
+    level
 }
 
 fn inline_calls(caller: &mut Function, id: FunctionId, program: &Program, inlinable: &[bool]) {

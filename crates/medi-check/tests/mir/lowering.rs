@@ -654,15 +654,26 @@ fn a_function_that_cannot_stop_the_program_leaves_no_trace_of_its_call() {
 }
 
 #[test]
-fn a_function_that_calls_itself_is_not_inlined() {
+fn a_small_function_takes_in_a_few_levels_of_its_own_calls() {
     let mut tree = Tree::new();
     let mut func = FuncBuilder::new("down", Types::INT);
     let n = func.param("n", Types::INT);
     let id = FuncId(tree.program.funcs.len() as u32);
     let less = binary(BinaryOp::Sub, func.get(n), int(1), Types::INT);
-    let body = call(id, &[], vec![less], Types::INT);
+    let body = at(span_at(4), call(id, &[], vec![less], Types::INT));
     let down = tree.func(func, body);
-    tree.main(FuncBuilder::main(), block(vec![effect(call(down, &[], vec![int(3)], Types::INT))]));
-    let text = tree.text();
-    assert!(text.contains("func down") && !text.contains("inlined"), "{text}");
+    let value = call(down, &[], vec![int(3)], Types::INT);
+    tree.main(FuncBuilder::main(), block(vec![effect(value)]));
+    let program = tree.lower().expect("it is right");
+    let level = |parent: Option<u32>| mir::InlinedCall {
+        name: "down".into(),
+        call: span_at(4),
+        parent: parent.map(mir::InlineId),
+    };
+    let [main, down] = &program.functions[..] else { panic!("{}", mir::display(&program)) };
+    assert!(main.inlined.is_empty());
+    assert_eq!(down.inlined, [level(None), level(Some(0)), level(Some(1))]);
+    let text = mir::display(&program);
+    assert_eq!(text.matches("= call down(").count(), 2, "{text}");
+    assert_eq!(text.matches("sub_int").count(), 4, "{text}");
 }
