@@ -9,11 +9,12 @@ use medi_syntax::source::Span;
 
 use super::func::{Body, Slot};
 use super::instantiate::inhabited;
+use super::literal::in_order;
 use super::pattern::Subject;
 use super::walk;
 use crate::hir::{Cond, Conversion, Expr, ExprKind};
 use crate::mir::{
-    BlockId, Const, Local, NativeParam, Operand, Rvalue, StmtKind, TerminatorKind, Trap, UnaryOp,
+    BlockId, Const, Local, NativeParam, Operand, Rvalue, TerminatorKind, Trap, UnaryOp,
 };
 use crate::types::{Ty, TyId, Types};
 
@@ -23,10 +24,6 @@ pub(super) enum Dest {
     Discard,
     Into(Local),
 }
-
-/// A list literal with at most this many elements is evaluated before its array is made, which saves
-/// the barriers.
-const SMALL_LIST: usize = 8;
 
 pub(super) const UNIT: Operand = Operand::Const(Const::Unit);
 
@@ -333,9 +330,7 @@ impl<'h> Body<'_, 'h> {
             }
             ExprKind::NewRecord { fields } => {
                 let ty = self.expr_ty(expr);
-                let values = self.values(fields.iter().map(|(_, value)| value));
-                let places = fields.iter().map(|(place, _)| *place);
-                Rvalue::NewRecord { ty, fields: in_order(places, values) }
+                self.record_literal(fields, ty, span)
             }
             ExprKind::NewVariant { variant, fields } => {
                 let ty = self.expr_ty(expr);
@@ -506,82 +501,4 @@ impl<'h> Body<'_, 'h> {
         self.switch_to(go_on);
         if inhabited(ty) == Types::UNIT { Rvalue::Use(UNIT) } else { Rvalue::UnwrapOk(outcome) }
     }
-
-    // Literals
-
-    fn list_literal(&mut self, elements: &'h [Expr], ty: TyId, span: Span) -> Rvalue {
-        let element = match self.get(ty) {
-            Ty::Record(id, args) if *id == self.cx.hir.lang.list => args[0],
-            _ => return self.ill_typed("a list literal", ty),
-        };
-        let array_ty = self.intern(Ty::Array(element), span);
-        let len = int(elements.len() as i64);
-        let new = Rvalue::NewArray { ty: array_ty, len: len.clone() };
-        let set = |array: &Operand, index: usize, value: Operand| StmtKind::SetElem {
-            array: array.clone(),
-            index: int(index as i64),
-            value,
-        };
-        let array = if elements.len() <= SMALL_LIST || elements.iter().all(is_constant) {
-            // Nothing but stores follows the allocation: they initialise, without barriers.
-            let values = self.values(elements);
-            let array = self.temp_of(new, array_ty, span);
-            for (index, value) in values.into_iter().enumerate() {
-                self.emit(set(&array, index, value), span);
-            }
-            array
-        } else {
-            let barrier = self.cx.holds_references(element);
-            let array = self.temp_of(new, array_ty, span);
-            for (index, expr) in elements.iter().enumerate() {
-                let value = self.value(expr);
-                if barrier {
-                    self.emit(StmtKind::Barrier { object: array.clone() }, expr.span);
-                }
-                self.emit(set(&array, index, value), expr.span);
-            }
-            array
-        };
-        Rvalue::NewRecord { ty, fields: vec![len, array] }
-    }
-
-    fn map_literal(&mut self, entries: &'h [(Expr, Expr)], ty: TyId, span: Span) -> Rvalue {
-        let lang = self.cx.hir.lang;
-        let type_args = match self.get(ty) {
-            Ty::Record(id, args) if *id == lang.map => args.clone(),
-            _ => return self.ill_typed("a map literal", ty),
-        };
-        let new = self.call_concrete(lang.map_new, type_args.clone(), vec![], span);
-        let map = self.temp_of(new, ty, span);
-        for (key, value) in entries {
-            let (key_value, value) = self.pair(key, value);
-            let args = vec![map.clone(), key_value, value];
-            let set = self.call_concrete(lang.map_set, type_args.clone(), args, key.span);
-            self.temp_of(set, Types::UNIT, key.span);
-        }
-        Rvalue::Use(map)
-    }
-}
-
-fn is_constant(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Int(_)
-        | ExprKind::Float(_)
-        | ExprKind::Bool(_)
-        | ExprKind::Str(_)
-        | ExprKind::Nil => true,
-        ExprKind::Neg(inner)
-        | ExprKind::Convert {
-            conversion: Conversion::IntToFloat | Conversion::ByteToInt,
-            value: inner,
-        } => is_constant(inner),
-        _ => false,
-    }
-}
-
-/// The values, each at its place.
-fn in_order(places: impl Iterator<Item = u32>, values: Vec<Operand>) -> Vec<Operand> {
-    let mut placed: Vec<_> = places.zip(values).collect();
-    placed.sort_by_key(|(place, _)| *place);
-    placed.into_iter().map(|(_, value)| value).collect()
 }

@@ -22,6 +22,7 @@ mod func;
 mod hoist;
 mod inline;
 mod instantiate;
+mod literal;
 mod loops;
 mod operator;
 mod pattern;

@@ -121,16 +121,19 @@ impl<'a> Translator<'a> {
         operands: &[Operand],
     ) {
         for (place, operand) in places.iter().zip(operands) {
-            let zero = matches!(
-                operand,
-                Operand::Const(
+            let zero = match operand {
+                // Minus zero has a bit set.
+                Operand::Const(Const::Float(value)) => value.to_bits() == 0,
+                Operand::Const(constant) => matches!(
+                    constant,
                     Const::Nil(_)
                         | Const::Int(0)
                         | Const::Bool(false)
                         | Const::Byte(0)
                         | Const::Variant(_, 0)
-                )
-            );
+                ),
+                Operand::Copy(_) | Operand::Move(_) => false,
+            };
             if !zero {
                 let values = self.operand(operand);
                 self.store_value(region, place.shape, &values, object, place.offset);
