@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 use libfuzzer_sys::fuzz_target;
 use medi_check::check::check;
@@ -15,26 +15,26 @@ use medi_syntax::diagnostic::{Diagnostic, Severity};
 use medi_syntax::source::SourceMap;
 use medi_syntax::{parse, render};
 
-/// The library's trees: parsed once, since they never change.
-static LIBRARY: LazyLock<Vec<Module>> = LazyLock::new(|| {
-    let sources = library_sources();
-    sources.files().map(|(id, _)| parse(&sources, id).0).collect()
-});
-
-fn library_sources() -> SourceMap {
+/// The library, read once: its texts and trees never change, and reading them took most of an execution.
+/// What follows them in either list is the input of one execution, which takes it away again.
+static LIBRARY: LazyLock<Mutex<(SourceMap, Vec<Module>)>> = LazyLock::new(|| {
     let mut sources = SourceMap::default();
     for (path, text) in library::FILES {
         sources.add(*path, (*text).to_string(), true);
     }
-    sources
-}
+    let modules = sources.files().map(|(id, _)| parse(&sources, id).0).collect();
+    Mutex::new((sources, modules))
+});
 
 fuzz_target!(|text: &str| {
-    let mut sources = library_sources();
+    let mut library = LIBRARY.lock().expect("a panic ends the process");
+    let (library_sources, modules) = &mut *library;
+    let mut sources = library_sources.clone();
     let id = sources.add("fuzz.medi", text.to_string(), false);
     let (module, mut diagnostics) = parse(&sources, id);
-    let modules: Vec<Module> = LIBRARY.iter().cloned().chain([module]).collect();
-    let (program, found) = check(&sources, &modules, true);
+    modules.push(module);
+    let (program, found) = check(&sources, modules, true);
+    modules.pop();
     diagnostics.extend(found);
     let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
     if let Some(program) = program.filter(|_| !diagnostics.iter().any(is_error)) {

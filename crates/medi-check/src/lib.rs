@@ -1,5 +1,7 @@
 //! From syntax trees to MIR: names and types, then the control-flow graph that everything after reads.
 
+#![forbid(unsafe_code)]
+
 pub mod check;
 pub mod hir;
 pub mod library;

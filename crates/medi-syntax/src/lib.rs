@@ -3,6 +3,8 @@
 //! Nothing here knows what a name means. [`parse`] never panics and never gives up: it returns a tree
 //! for every text, with the diagnostics of what was wrong in it.
 
+#![forbid(unsafe_code)]
+
 pub mod ast;
 pub mod codes;
 pub mod diagnostic;

@@ -30,7 +30,7 @@ impl Span {
 }
 
 /// One source text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SourceFile {
     /// As a person would write it: relative where it was given so, `lib/…` for the library.
     pub path: PathBuf,
@@ -58,7 +58,7 @@ impl SourceFile {
 }
 
 /// Every source text of one compilation.
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct SourceMap {
     files: Vec<SourceFile>,
 }
