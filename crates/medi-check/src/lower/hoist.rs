@@ -57,8 +57,13 @@ fn hoist(function: &mut Function, pure: &Pure) {
     let mut found = loops(function);
     found.sort_by_key(|inner| inner.size);
     let mut pass = Pass::new(function, pure);
-    for inner in &found {
-        pass.take(inner);
+    // What an outer loop lets out shows an inner one more: that a length is the one that ends it.
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for inner in &found {
+            changed |= pass.take(inner);
+        }
     }
     let aliases = pass.aliases;
     aliases.apply(function);
@@ -198,9 +203,10 @@ impl<'a> Pass<'a> {
         self.aliases.resolve(local)
     }
 
-    fn take(&mut self, inner: &Loop) {
+    /// Does what it can for one loop; whether that was anything.
+    fn take(&mut self, inner: &Loop) -> bool {
         let outside = self.predecessors[inner.header].iter().filter(|block| !inner.body[**block]);
-        let &[preheader] = &outside.copied().collect::<Vec<_>>()[..] else { return };
+        let &[preheader] = &outside.copied().collect::<Vec<_>>()[..] else { return false };
         let written = self.written(inner);
         let mut changing = vec![false; self.function.locals.len()];
         for (block, _) in inner.body.iter().enumerate().filter(|(_, inside)| **inside) {
@@ -210,12 +216,14 @@ impl<'a> Pass<'a> {
                 }
             }
         }
+        let mut changed = false;
         loop {
             let moved = self.move_out(inner, preheader, &written, &mut changing);
             let dropped = self.drop_checks(inner, preheader, &changing);
             if !moved && !dropped {
-                return;
+                return changed;
             }
+            changed = true;
         }
     }
 
