@@ -35,6 +35,8 @@ use crate::types::{SizeRule, TypeId};
 /// How much of a hole is cleared at a time: enough to make slow paths rare, little enough to be in the
 /// first-level cache still when objects are put there.
 const STRETCH: usize = 8 << 10;
+/// The same for the first stretch of a hole, of which nothing is in a cache yet.
+const FIRST_STRETCH: usize = 1 << 10;
 /// What a prefetch brings.
 const CACHE_LINE: usize = 64;
 /// Objects above this size do not make the thread skip holes.
@@ -237,8 +239,11 @@ impl Inner {
             }
             let start = window.block + first * GRANULE;
             window.hole_end = start + bytes;
-            window.end =
-                if window.zeroed { window.hole_end } else { start + bytes.min(STRETCH.max(size)) };
+            window.end = if window.zeroed {
+                window.hole_end
+            } else {
+                start + bytes.min(FIRST_STRETCH.max(size))
+            };
             self.clear(start, window.end, window.zeroed);
             self.expect_stretch(window);
             words.cursor.set(start);
