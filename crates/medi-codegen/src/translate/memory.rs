@@ -374,8 +374,7 @@ impl<'a> Translator<'a> {
         let skip = self.load_context(types::I8, layout::SKIP);
         let differs = self.builder.ins().icmp(IntCC::NotEqual, colour, skip);
         self.in_cold_block(differs, |this| {
-            let zero = this.int(0);
-            this.call_stub(Stub::Barrier, object, zero);
+            this.call_stub(Stub::Barrier, object, object);
         });
     }
 

@@ -374,8 +374,7 @@ impl<'a> Translator<'a> {
         let below = self.builder.ins().icmp(ir::condcodes::IntCC::UnsignedLessThan, sp, limit);
         let point = Rc::clone(&self.roots.entry);
         self.in_cold_block(below, |this| {
-            let zero = this.int(0);
-            this.collecting(&point, |this| this.call_stub(Stub::StackCheck, sp, zero));
+            this.collecting(&point, |this| this.call_stub(Stub::StackCheck, sp, sp));
         });
     }
 
@@ -456,8 +455,9 @@ impl<'a> Translator<'a> {
                 let poll = self.load_context(types::I32, medi_heap::layout::POLL);
                 let point = self.point(block, at);
                 self.in_cold_block(poll, |this| {
-                    let zero = this.int(0);
-                    this.collecting(&point, |this| this.call_stub(Stub::Safepoint, zero, zero));
+                    let unused = this.context;
+                    let stub = Stub::Safepoint;
+                    this.collecting(&point, |this| this.call_stub(stub, unused, unused));
                 });
             }
         }
@@ -593,7 +593,8 @@ impl<'a> Translator<'a> {
         function
     }
 
-    /// Calls a stub, which keeps all registers.
+    /// Calls a stub, which keeps all registers. An argument that it does not read is best something that
+    /// is in a register anyway.
     fn call_stub(&mut self, stub: Stub, first: Value, second: Value) -> ir::Inst {
         let function =
             self.function_ref(convention::NAMESPACE_STUB, stub as u32, convention::stub_signature);
