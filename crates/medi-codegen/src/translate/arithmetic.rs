@@ -78,8 +78,8 @@ impl<'a> Translator<'a> {
         let whole = self.builder.ins().trunc(value);
         let rest = self.builder.ins().fsub(value, whole);
         let rest = self.builder.ins().fabs(rest);
-        let half = self.builder.ins().f64const(0.5);
-        let one = self.builder.ins().f64const(1.0);
+        let half = self.float(0.5);
+        let one = self.float(1.0);
         let step = self.builder.ins().fcopysign(one, value);
         let away = self.builder.ins().fadd(whole, step);
         let rounds_away = self.builder.ins().fcmp(FloatCC::GreaterThanOrEqual, rest, half);
@@ -90,8 +90,8 @@ impl<'a> Translator<'a> {
     /// The magnitude of a float is below 2^63, or it is -2^63, exactly when its integer part is an int.
     fn float_to_int(&mut self, value: Value) -> Value {
         const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-        let low = self.builder.ins().f64const(-LIMIT);
-        let high = self.builder.ins().f64const(LIMIT);
+        let low = self.float(-LIMIT);
+        let high = self.float(LIMIT);
         let below = self.builder.ins().fcmp(FloatCC::UnorderedOrLessThan, value, low);
         let above = self.builder.ins().fcmp(FloatCC::UnorderedOrGreaterThanOrEqual, value, high);
         let outside = self.builder.ins().bor(below, above);

@@ -1,7 +1,7 @@
 //! Operands and the values that need no memory: constants, tuples, optionals, results.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, Value, types};
+use cranelift_codegen::ir::{self, InstBuilder, Value, types};
 use medi_check::mir::{Const, Local, Operand, Rvalue};
 use medi_check::types::{Ty, TyId, Types};
 use medi_runtime::context::offsets;
@@ -12,6 +12,16 @@ use crate::unit::ScopeNative;
 use super::{Region, Translator, register_type};
 
 impl<'a> Translator<'a> {
+    /// A float constant. Zero is cheap to make anywhere; another one, made from its bits, leaves the loops
+    /// it is used in, which Cranelift's own constants do not.
+    pub(super) fn float(&mut self, value: f64) -> Value {
+        if value.to_bits() == 0 {
+            return self.builder.ins().f64const(0.0);
+        }
+        let bits = self.int(value.to_bits() as i64);
+        self.builder.ins().bitcast(types::F64, ir::MemFlagsData::new(), bits)
+    }
+
     pub(super) fn operand_type(&self, operand: &Operand) -> TyId {
         match operand {
             Operand::Copy(local) | Operand::Move(local) => self.source.locals[local.index()].ty,
@@ -70,7 +80,7 @@ impl<'a> Translator<'a> {
         match *constant {
             Const::Unit => vec![],
             Const::Int(value) => vec![self.int(value)],
-            Const::Float(value) => vec![self.builder.ins().f64const(value)],
+            Const::Float(value) => vec![self.float(value)],
             Const::Bool(value) => vec![self.byte(u8::from(value))],
             Const::Byte(value) => vec![self.byte(value)],
             Const::Str(id) => {
