@@ -57,10 +57,11 @@ pub fn signature(layouts: &Layouts, closure: bool, params: &[TyId], result: TyId
     signature
 }
 
-/// Context and two words in; the answer is in the context.
-pub fn stub_signature() -> Signature {
+/// Context and so many words in; the answer is in the context. A stub that has fewer than two does not look
+/// at the registers of the others.
+pub fn stub_signature(words: usize) -> Signature {
     let mut signature = Signature::new(CallConv::PreserveAll);
-    signature.params.extend([AbiParam::new(types::I64); 3]);
+    signature.params.resize(1 + words, AbiParam::new(types::I64));
     signature
 }
 

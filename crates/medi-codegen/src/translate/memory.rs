@@ -108,7 +108,7 @@ impl<'a> Translator<'a> {
     }
 
     fn allocate_slowly(&mut self, point: &Point, stub: Stub, first: Value, second: Value) -> Value {
-        self.collecting(point, |this| this.call_stub(stub, first, second));
+        self.collecting(point, |this| this.call_stub(stub, &[first, second]));
         self.load_context(types::I64, offsets::RESULTS)
     }
 
@@ -374,7 +374,7 @@ impl<'a> Translator<'a> {
         let skip = self.load_context(types::I8, layout::SKIP);
         let differs = self.builder.ins().icmp(IntCC::NotEqual, colour, skip);
         self.in_cold_block(differs, |this| {
-            this.call_stub(Stub::Barrier, object, object);
+            this.call_stub(Stub::Barrier, &[object]);
         });
     }
 
@@ -382,7 +382,7 @@ impl<'a> Translator<'a> {
         let (index, len) = (self.one(index), self.one(len));
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
         self.diverge_if(outside, |this| {
-            this.call_stub(Stub::RaiseIndex, index, len);
+            this.call_stub(Stub::RaiseIndex, &[index, len]);
         });
     }
 }

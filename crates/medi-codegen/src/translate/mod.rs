@@ -374,7 +374,7 @@ impl<'a> Translator<'a> {
         let below = self.builder.ins().icmp(ir::condcodes::IntCC::UnsignedLessThan, sp, limit);
         let point = Rc::clone(&self.roots.entry);
         self.in_cold_block(below, |this| {
-            this.collecting(&point, |this| this.call_stub(Stub::StackCheck, sp, sp));
+            this.collecting(&point, |this| this.call_stub(Stub::StackCheck, &[sp]));
         });
     }
 
@@ -408,7 +408,7 @@ impl<'a> Translator<'a> {
     fn raise_trap_if(&mut self, condition: Value, code: TrapCode, operand: Value) {
         self.diverge_if(condition, |this| {
             let code = this.int(code as i64);
-            this.call_stub(Stub::RaiseTrap, code, operand);
+            this.call_stub(Stub::RaiseTrap, &[code, operand]);
         });
     }
 
@@ -455,9 +455,7 @@ impl<'a> Translator<'a> {
                 let poll = self.load_context(types::I32, medi_heap::layout::POLL);
                 let point = self.point(block, at);
                 self.in_cold_block(poll, |this| {
-                    let unused = this.context;
-                    let stub = Stub::Safepoint;
-                    this.collecting(&point, |this| this.call_stub(stub, unused, unused));
+                    this.collecting(&point, |this| this.call_stub(Stub::Safepoint, &[]));
                 });
             }
         }
@@ -593,11 +591,11 @@ impl<'a> Translator<'a> {
         function
     }
 
-    /// Calls a stub, which keeps all registers. An argument that it does not read is best something that
-    /// is in a register anyway.
-    fn call_stub(&mut self, stub: Stub, first: Value, second: Value) -> ir::Inst {
-        let function =
-            self.function_ref(convention::NAMESPACE_STUB, stub as u32, convention::stub_signature);
-        self.builder.ins().call(function, &[self.context, first, second])
+    /// Calls a stub, which keeps all registers.
+    fn call_stub(&mut self, stub: Stub, arguments: &[Value]) -> ir::Inst {
+        let signature = || convention::stub_signature(arguments.len());
+        let function = self.function_ref(convention::NAMESPACE_STUB, stub as u32, signature);
+        let values = [&[self.context], arguments].concat();
+        self.builder.ins().call(function, &values)
     }
 }
