@@ -26,6 +26,8 @@ struct Kinds {
     names: TyId,
     node: TyId,
     maybe_node: TyId,
+    fork: TyId,
+    maybe_fork: TyId,
     finding: TyId,
     plain: TyId,
     func: TyId,
@@ -149,7 +151,7 @@ impl Draw<'_> {
             }
             Types::STR => text(["", "a", "b"][self.choose(3)]),
             Types::UNIT => expr(ExprKind::Unit, ty),
-            _ if ty == k.maybe || ty == k.maybe_node => expr(ExprKind::Nil, ty),
+            _ if [k.maybe, k.maybe_node, k.maybe_fork].contains(&ty) => expr(ExprKind::Nil, ty),
             _ if ty == k.pair => expr(ExprKind::Tuple(vec![int(1), int(2)]), ty),
             _ if ty == k.list || ty == k.names => expr(ExprKind::List(vec![]), ty),
             _ if ty == k.plain || ty == k.finding => {
@@ -676,6 +678,73 @@ impl Draw<'_> {
         }
     }
 
+    /// `climb(n)` and `fork(n)`, which call themselves: small enough to take in a few of their own calls. A
+    /// fork is a record that is allocated before the calls that make its parts.
+    fn recursions(&mut self) {
+        let fork = self.kinds.maybe_fork;
+        for (name, result) in [("climb", Types::INT), ("fork", fork)] {
+            let mut func = FuncBuilder::new(name, result);
+            let n = func.param("n", Types::INT);
+            let own = FuncId(self.tree.program.funcs.len() as u32);
+            self.func = func;
+            self.seen = vec![Seen { local: n, ty: Types::INT, mutable: false, depth: 0 }];
+            self.result = result;
+            let level = || expr(ExprKind::Local(n), Types::INT);
+            let deeper = |step| {
+                call(own, &[], vec![binary(BinaryOp::Sub, level(), int(step), Types::INT)], result)
+            };
+            let end = self.leaf(result);
+            let end = expr(ExprKind::Return(Some(Box::new(end))), Types::NEVER);
+            let low = binary(BinaryOp::Lt, level(), int(1), Types::BOOL);
+            let high = binary(BinaryOp::Gt, level(), int(6), Types::BOOL);
+            let outside = binary(BinaryOp::Or, low, high, Types::BOOL);
+            let mut stmts = vec![effect(when(outside, end))];
+            if self.choose(2) == 1 {
+                stmts.push(effect(print(vec![level()])));
+            }
+            let value = if result == fork {
+                let mut fields = vec![
+                    (1, deeper(1 + self.choose(2) as i64)),
+                    (0, self.expr(Types::INT, 1)),
+                    (2, deeper(1 + self.choose(2) as i64)),
+                ];
+                fields.rotate_left(self.choose(3));
+                let record = expr(ExprKind::NewRecord { fields }, self.kinds.fork);
+                let (conversion, value) = (Conversion::ToOptional, Box::new(record));
+                expr(ExprKind::Convert { conversion, value }, fork)
+            } else {
+                let other = self.expr(Types::INT, 1);
+                let sum = binary(BinaryOp::Add, deeper(1), other, Types::INT);
+                match self.choose(2) {
+                    0 => sum,
+                    _ => binary(BinaryOp::Sub, sum, deeper(2), Types::INT),
+                }
+            };
+            let func = std::mem::replace(&mut self.func, FuncBuilder::main());
+            self.tree.func(func, block_value(stmts, value));
+            self.funcs.push((own, vec![Types::INT], result));
+        }
+    }
+
+    /// `weigh(fork)`, which differs when any part of a fork does.
+    fn weigher(&mut self) {
+        let (fork, maybe) = (self.kinds.fork, self.kinds.maybe_fork);
+        let mut func = FuncBuilder::new("weigh", Types::INT);
+        let root = func.param("root", maybe);
+        let own = FuncId(self.tree.program.funcs.len() as u32);
+        let present = func.bind("present", fork);
+        let part = |index, ty| field(expr(ExprKind::Local(present), fork), index, ty);
+        let weighed = |index| call(own, &[], vec![part(index, maybe)], Types::INT);
+        let parts = binary(BinaryOp::Sub, weighed(1), weighed(2), Types::INT);
+        let weight = binary(BinaryOp::Add, part(0, Types::INT), parts, Types::INT);
+        let kind = PatternKind::Some(Box::new(func.binding(present)));
+        let cond = Cond::Let { pattern: pattern(kind, maybe), value: func.get(root) };
+        let (then, otherwise) = (Box::new(weight), Some(Box::new(int(1))));
+        let body = expr(ExprKind::If { cond: Box::new(cond), then, otherwise }, Types::INT);
+        self.tree.func(func, body);
+        self.funcs.push((own, vec![maybe], Types::INT));
+    }
+
     /// An expression whose right side changes what its left side read.
     fn changing(&mut self, size: usize) -> Stmt {
         let start = self.expr(Types::INT, size);
@@ -712,6 +781,12 @@ fn program(bytes: &[u8]) -> Program {
     let declared = [("value", Types::INT), ("name", Types::STR), ("next", maybe_node)];
     let fields = declared.map(|(name, ty)| Field { name: name.into(), ty });
     tree.program.records.last_mut().expect("it was just declared").fields = fields.into();
+    let fork = tree.record("Fork", 0, &[]);
+    let fork = tree.ty(Ty::Record(fork, vec![]));
+    let maybe_fork = tree.optional(fork);
+    let declared = [("weight", Types::INT), ("left", maybe_fork), ("right", maybe_fork)];
+    let fields = declared.map(|(name, ty)| Field { name: name.into(), ty });
+    tree.program.records.last_mut().expect("it was just declared").fields = fields.into();
     let plain = tree.enumeration("Sign", &[("Low", &[]), ("Mid", &[]), ("High", &[])]);
     let two: &[TyId] = &[node, plain];
     let finding =
@@ -723,6 +798,8 @@ fn program(bytes: &[u8]) -> Program {
         names: tree.list(Types::STR),
         node,
         maybe_node,
+        fork,
+        maybe_fork,
         finding,
         plain,
         func: tree.ty(Ty::Func { params: vec![Types::INT], result: Types::INT }),
@@ -741,12 +818,19 @@ fn program(bytes: &[u8]) -> Program {
         in_loop: false,
     };
     draw.shorteners();
+    draw.recursions();
+    draw.weigher();
     draw.function("small", &[Types::INT, kinds.node], Types::INT);
     draw.function("tried", &[kinds.list], kinds.outcome);
     draw.function("link", &[kinds.maybe_node, Types::STR], kinds.node);
     draw.function("start", &[], Types::INT);
-    let (start, ..) = draw.funcs[5];
-    let shown = effect(print(vec![call(start, &[], vec![], Types::INT)]));
+    let called = |index: usize, args| {
+        let (id, _, result) = &draw.funcs[index];
+        call(*id, &[], args, *result)
+    };
+    let start = called(draw.funcs.len() - 1, vec![]);
+    let weight = called(4, vec![called(3, vec![int(5)])]);
+    let shown = effect(print(vec![called(2, vec![int(5)]), weight, start]));
     draw.tree.main(FuncBuilder::main(), block(vec![shown]));
     draw.tree.program
 }
