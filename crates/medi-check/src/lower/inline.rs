@@ -2,13 +2,11 @@
 //!
 //! What is inlined has no loop, no scope and only a few statements: accessors, `list.push` without its
 //! growth, small formulas in hot loops. Functions are taken callees first, so that what is inlined was
-//! itself inlined into before; a function on the way from itself to itself is never inlined. A small one
-//! that calls itself directly instead takes in a few levels of its own calls, so that a walk down a tree
-//! pays for one call where it visits several nodes. Each
-//! inlined call is recorded ([`InlinedCall`]), so that a call stack shows it as if it had been made.
+//! itself inlined into before; a function on the way from itself to itself is never inlined, but a small one
+//! that calls itself directly takes in a few levels of its own calls ([`unroll`]). Each inlined call is recorded ([`InlinedCall`]), so that a call stack shows it as if it had been made.
 //! Functions that nothing calls any more are removed.
 
-use super::{effects, tidy};
+use super::{effects, tidy, unroll};
 use crate::mir::{
     Block, BlockId, Function, FunctionId, InlineId, InlinedCall, Local, Operand, Program, Rvalue,
     Stmt, StmtKind, Terminator, TerminatorKind,
@@ -20,10 +18,6 @@ const SMALL: usize = 24;
 const CALLS: usize = 2;
 /// How far a function may grow, in statements.
 const LARGEST: usize = 4000;
-/// How many levels of its own calls a function takes in at most.
-const LEVELS: usize = 3;
-/// Statements and terminators that a function may have after it took in its own calls.
-const UNROLLED: usize = 128;
 
 pub(super) fn run(program: &mut Program) {
     let order = callees_first(program);
@@ -44,14 +38,14 @@ pub(super) fn run(program: &mut Program) {
         let weight = Weight::of(&program.functions[id.index()], id);
         inlinable[id.index()] = weight.is_small() && weight.own_calls == 0;
         if weight.is_small() && weight.own_calls > 0 {
-            unroll(&mut program.functions[id.index()], id, &weight);
+            unroll::run(&mut program.functions[id.index()], id, weight.cost);
         }
     }
     drop_unused(program);
 }
 
 /// The function without its code.
-fn header(function: &Function) -> Function {
+pub(super) fn header(function: &Function) -> Function {
     Function {
         name: function.name.clone(),
         params: function.params,
@@ -65,7 +59,7 @@ fn header(function: &Function) -> Function {
     }
 }
 
-fn callee(stmt: &Stmt) -> Option<FunctionId> {
+pub(super) fn callee(stmt: &Stmt) -> Option<FunctionId> {
     match &stmt.kind {
         StmtKind::Assign(_, Rvalue::Call { function, .. }) => Some(*function),
         _ => None,
@@ -141,49 +135,6 @@ impl Weight {
     fn is_small(&self) -> bool {
         !self.heavy && self.cost <= SMALL && self.calls <= CALLS
     }
-}
-
-/// Replaces the calls of a function to itself by its blocks, level by level.
-fn unroll(function: &mut Function, id: FunctionId, weight: &Weight) {
-    let body = Function {
-        locals: function.locals.clone(),
-        blocks: function.blocks.clone(),
-        inlined: function.inlined.clone(),
-        ..header(function)
-    };
-    let mut size = weight.cost;
-    let mut copies = 1;
-    for level in 0..LEVELS {
-        copies *= weight.own_calls;
-        size += copies * weight.cost;
-        if size > UNROLLED {
-            break;
-        }
-        let mut index = 0;
-        // Blocks that are added are visited too: the rest of a split block may call again.
-        while index < function.blocks.len() {
-            let block = &function.blocks[index];
-            let at = block.stmts.iter().position(|stmt| callee(stmt) == Some(id));
-            if let Some(at) = at
-                && own_level(function, block.inlined) == level
-            {
-                splice(function, index, at, &body);
-            }
-            index += 1;
-        }
-    }
-    tidy::tidy(function);
-}
-
-/// How many of a function's calls of itself the inlined call stands in.
-fn own_level(function: &Function, mut inlined: Option<InlineId>) -> usize {
-    let mut level = 0;
-    while let Some(id) = inlined {
-        let call = &function.inlined[id.index()];
-        level += usize::from(call.name == function.name);
-        inlined = call.parent;
-    }
-    level
 }
 
 fn inline_calls(caller: &mut Function, id: FunctionId, program: &Program, inlinable: &[bool]) {
@@ -331,7 +282,7 @@ fn replace(caller: &mut Function, index: usize, at: usize, callee: &Function) {
 }
 
 /// Replaces the call at statement `at` of block `index` by the callee's blocks.
-fn splice(caller: &mut Function, index: usize, at: usize, callee: &Function) {
+pub(super) fn splice(caller: &mut Function, index: usize, at: usize, callee: &Function) {
     let first_local = caller.locals.len() as u32;
     let first_inlined = caller.inlined.len() as u32 + 1;
     let parent = caller.blocks[index].inlined;

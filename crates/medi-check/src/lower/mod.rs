@@ -30,6 +30,7 @@ mod place;
 mod reuse;
 mod scope;
 mod tidy;
+mod unroll;
 mod walk;
 
 use std::collections::{HashMap, HashSet, VecDeque};

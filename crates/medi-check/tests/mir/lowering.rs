@@ -654,6 +654,35 @@ fn a_function_that_cannot_stop_the_program_leaves_no_trace_of_its_call() {
 }
 
 #[test]
+fn a_call_of_itself_that_would_return_at_once_is_not_made() {
+    let mut tree = Tree::new();
+    let mut func = FuncBuilder::new("sum", Types::INT);
+    let n = func.param("n", Types::INT);
+    let id = FuncId(tree.program.funcs.len() as u32);
+    let low = binary(BinaryOp::Lt, func.get(n), int(1), Types::BOOL);
+    let back = expr(ExprKind::Return(Some(Box::new(func.get(n)))), Types::NEVER);
+    let less = binary(BinaryOp::Sub, func.get(n), int(1), Types::INT);
+    let deeper = at(span_at(4), call(id, &[], vec![less], Types::INT));
+    let value = binary(BinaryOp::Add, func.get(n), deeper, Types::INT);
+    let sum = tree.func(func, block_value(vec![effect(when(low, back))], value));
+    let value = call(sum, &[], vec![int(30)], Types::INT);
+    tree.main(FuncBuilder::main(), block(vec![effect(value)]));
+    let program = tree.lower().expect("it is right");
+    let [_, sum] = &program.functions[..] else { panic!("{}", mir::display(&program)) };
+    // Itself, three levels, and the test in front of the one call that is left.
+    let text = mir::display(&program);
+    assert_eq!(text.matches("= lt ").count(), 5, "{text}");
+    let calls = sum.blocks.iter().filter_map(|block| {
+        let calls = |stmt: &&mir::Stmt| {
+            matches!(stmt.kind, mir::StmtKind::Assign(_, mir::Rvalue::Call { .. }))
+        };
+        block.stmts.iter().find(calls).map(|stmt| (block.inlined, stmt.span))
+    });
+    // Made in the third level's frame, where it is written.
+    assert_eq!(calls.collect::<Vec<_>>(), [(Some(mir::InlineId(2)), span_at(4))]);
+}
+
+#[test]
 fn a_small_function_takes_in_a_few_levels_of_its_own_calls() {
     let mut tree = Tree::new();
     let mut func = FuncBuilder::new("down", Types::INT);
