@@ -24,7 +24,6 @@ use crate::stack;
 use crate::stats::RunStats;
 use crate::thread::{Session, Stop};
 use crate::trap::{self, InterruptGuard};
-use crate::value;
 
 /// A compiled program.
 pub struct Image {
@@ -36,8 +35,6 @@ pub struct Image {
     pub main: usize,
     /// The shape of `list[string]`, when `main` takes the program's arguments.
     pub main_args: Option<ShapeId>,
-    /// `main` returns `Result[()]`: one scalar, 0 or the message.
-    pub main_fails: bool,
     /// Keeps the code in memory.
     pub owner: Arc<dyn Any + Send + Sync>,
 }
@@ -160,12 +157,6 @@ impl Machine {
             entry::enter(context, image.main, &mut registers)
         };
         let mut outcome = match ended {
-            Ok(()) if image.main_fails && registers.ints[0] != 0 => {
-                // SAFETY: the failure's message is a live string, and nothing allocates here.
-                let message = unsafe { value::text(registers.ints[0]) };
-                let error = RuntimeError::new(codes::FAILURE, format!("main failed: {message}"));
-                Outcome { exit_code: 1, error: Some(error), interrupted: false }
-            }
             Ok(()) => Outcome { exit_code: 0, error: None, interrupted: false },
             Err(Raised) => stopped(session.thread().stop.take()),
         };

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use medi_check::mir;
-use medi_check::types::Ty;
 use medi_codegen::Compiled;
 use medi_runtime::machine::{Image, Machine, Outcome};
 use medi_runtime::output::Output;
@@ -51,21 +50,19 @@ fn start(
         ..medi_codegen::Options::default()
     };
     let compiled = medi_codegen::compile(program, Arc::new(sources), machine.heap(), &options)?;
-    let image = image(program, compiled);
+    let image = image(compiled);
     let outcome = machine.run(&image, &request.args, Output::stdout())?;
     machine.stats().report(&request.options.gc_stats)?;
     Ok(outcome)
 }
 
-fn image(program: &mir::Program, compiled: Compiled) -> Image {
-    let main = &program.functions[program.main.index()];
+fn image(compiled: Compiled) -> Image {
     Image {
         shapes: Arc::clone(&compiled.shapes),
         code: Arc::clone(&compiled.code),
         literals: compiled.literals.clone(),
         main: compiled.entry,
         main_args: compiled.main_args,
-        main_fails: matches!(program.types.get(main.result), Ty::Result(_)),
         owner: Arc::new(compiled),
     }
 }
