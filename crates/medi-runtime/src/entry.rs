@@ -20,8 +20,9 @@ use medi_heap::layout;
 
 use crate::context::{Activation, Context, Stub, offsets};
 
-/// Bytes of stack that stay free below compiled code for the native functions it calls.
-pub const NATIVE_RESERVE: usize = 64 << 10;
+/// Bytes of stack that stay free below compiled code for the native functions it calls. The readers take the
+/// most: serde_json goes 128 levels deep into a file before it refuses.
+pub const NATIVE_RESERVE: usize = 1 << 20;
 
 /// The program was stopped by an error; [`crate::thread::Thread`] holds it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -226,8 +227,15 @@ pub fn stack_bounds() -> std::io::Result<(usize, usize)> {
 
 /// The lowest address that compiled code may use of this thread's stack: the stack's own low end, the
 /// pages that the kernel keeps as a guard, and the reserve for native code.
+///
+/// # Errors
+/// When the system does not say where the stack is, or it has no room beside the reserve.
 pub fn stack_floor() -> std::io::Result<usize> {
     const GUARD: usize = 64 << 10;
     let (low, size) = stack_bounds()?;
-    Ok(low + (GUARD + NATIVE_RESERVE).min(size / 2))
+    if size <= GUARD + NATIVE_RESERVE {
+        let message = format!("a stack of {size} bytes has no room for a program");
+        return Err(std::io::Error::other(message));
+    }
+    Ok(low + GUARD + NATIVE_RESERVE)
 }

@@ -177,8 +177,8 @@ impl Machine {
     }
 }
 
-/// Enough for the runtime's own frames beside the reserves of [`entry`].
-const MIN_STACK: usize = 512 << 10;
+/// Room for some depth of calls above the reserve that [`entry::stack_floor`] keeps.
+const MIN_STACK: usize = 3 * entry::NATIVE_RESERVE;
 
 fn stopped(stop: Option<Stop>) -> Outcome {
     let (exit_code, error, interrupted) = match stop {

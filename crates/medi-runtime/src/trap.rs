@@ -201,7 +201,7 @@ unsafe fn resume_at_landing(
 
 /// Whether a faulting address is so close to the stack's end that it can only be an overflow.
 fn near(address: usize, floor: usize) -> bool {
-    const REACH: usize = 1 << 20;
+    const REACH: usize = 2 * entry::NATIVE_RESERVE;
     address < floor && floor - address < REACH
 }
 

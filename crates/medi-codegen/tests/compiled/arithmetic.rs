@@ -155,7 +155,7 @@ impl Generator {
 
 /// The number, or the error with its line.
 fn outcome(program: &Program, args: &[u64], check_all: bool) -> Result<i64, (&'static str, u32)> {
-    let mut setup = Setup { args: args.to_vec(), stack: 1 << 20, ..Setup::default() };
+    let mut setup = Setup { args: args.to_vec(), stack: 4 << 20, ..Setup::default() };
     setup.heap.reserve = Some(64 << 20);
     setup.code.check_all_arithmetic = check_all;
     let answer = run_with(program, &setup);

@@ -16,7 +16,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 fn setup() -> Setup {
-    let mut setup = Setup { stack: 1 << 20, ..Setup::default() };
+    let mut setup = Setup { stack: 4 << 20, ..Setup::default() };
     setup.heap.reserve = Some(256 << 20);
     setup.code.natives = natives::table();
     setup
