@@ -113,7 +113,14 @@ unsafe extern "C" fn hash_int(context: *mut Context, x: u64) -> u64 {
 unsafe extern "C" fn raise(context: *mut Context, message: u64) {
     // SAFETY: see the module `natives`.
     let (call, message) = unsafe { (Call::new(context), text(message)) };
-    call.raise(RuntimeError::new(codes::FAILURE, message));
+    call.raise(failure(message));
+}
+
+/// An error from a message whose lines after the first may say how to help: `help: …`, as the readers' do.
+fn failure(message: &str) -> RuntimeError {
+    let mut parts = message.split("\nhelp: ");
+    let error = RuntimeError::new(codes::FAILURE, parts.next().unwrap_or_default());
+    parts.fold(error, RuntimeError::with_help)
 }
 
 /// `raise_argument(message: string)`: stops the program for an argument that a library function cannot use.
@@ -123,12 +130,15 @@ unsafe extern "C" fn raise_argument(context: *mut Context, message: u64) {
     call.bad_argument(message);
 }
 
-/// `raise_failure(message: string)`: a failed result was used as its value.
+/// `raise_failure(message: string)`: a failed result was used as its value, or reached the end of `main`.
 unsafe extern "C" fn raise_failure(context: *mut Context, message: u64) {
     // SAFETY: see the module `natives`.
     let (call, message) = unsafe { (Call::new(context), text(message)) };
-    let help = "handle it with `match`, `.or(default)`, or hand it on with `?`";
-    call.raise(RuntimeError::new(codes::FAILURE, message).with_help(help));
+    let mut error = failure(message);
+    if error.help.is_empty() {
+        error = error.with_help("handle it with `match`, `.or(default)`, or hand it on with `?`");
+    }
+    call.raise(error);
 }
 
 /// `raise_index(index: int, len: int)`.
