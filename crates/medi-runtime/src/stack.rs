@@ -5,11 +5,13 @@
 //! [`Context::exit_pc`]), ends at the entry trampoline's frame, and goes on with the next outer
 //! [`Activation`] when native code in between called compiled code again.
 
-use crate::code_map::CodeMap;
+use std::collections::VecDeque;
+
+use crate::code_map::{CodeMap, Position};
 use crate::context::{Activation, Context};
 use crate::error::Frame;
 
-/// How many frames of a call stack are shown at its top and at its bottom when it is too long to show.
+/// How many places of a call stack are shown at its top and at its bottom when it is too long to show.
 const SHOWN_AT_EACH_END: usize = 12;
 
 /// One frame of compiled code: the frame pointer, and the address that the call under way returns to.
@@ -95,32 +97,69 @@ pub unsafe fn depth(context: *const Context, code: &CodeMap) -> usize {
     frames.map(|frame| code.unresolved_frames(frame.return_address).len()).sum()
 }
 
-/// The call stack as a person reads it, innermost first. A deep one is shortened in the middle: the
-/// frame there says how many are left out and has line 0.
+/// Calls one after the other that are at the same place of the same function.
+struct Run<'a> {
+    function: &'a str,
+    position: Option<Position>,
+    calls: usize,
+}
+
+/// The call stack as a person reads it, innermost first. Equal calls in a row are folded into one and a line
+/// that counts the others; a stack that is deep nevertheless is shortened in the middle. Either line is a frame
+/// whose function begins with `…` and whose line is 0.
 ///
 /// # Safety
 /// As [`Frames::new`].
 pub unsafe fn walk(context: *const Context, code: &CodeMap) -> Vec<Frame> {
     // SAFETY: passed on.
-    let total = unsafe { depth(context, code) };
-    let shown = |index: usize| {
-        total <= 2 * SHOWN_AT_EACH_END + 1
-            || index < SHOWN_AT_EACH_END
-            || index >= total - SHOWN_AT_EACH_END
-    };
-    let mut frames = vec![];
-    // SAFETY: passed on.
     let calls = unsafe { Frames::new(context) };
     let calls = calls.flat_map(|frame| code.unresolved_frames(frame.return_address));
-    for (index, (function, position)) in calls.enumerate() {
-        if shown(index) {
-            frames.push(code.frame(function, position));
-        } else if index == SHOWN_AT_EACH_END {
-            let left_out = total - 2 * SHOWN_AT_EACH_END;
-            let function = format!("… {} more calls …", grouped(left_out));
-            frames.push(Frame { function, file: String::new(), line: 0, column: 0 });
+    fold(calls, |function, position| code.frame(function, position))
+}
+
+fn fold<'a>(
+    calls: impl Iterator<Item = (&'a str, Option<Position>)>,
+    frame: impl Fn(&str, Option<Position>) -> Frame,
+) -> Vec<Frame> {
+    let mut top: Vec<Run> = vec![];
+    let mut bottom: VecDeque<Run> = VecDeque::new();
+    let mut left_out = 0;
+    for (function, position) in calls {
+        if let Some(run) = bottom.back_mut().or(top.last_mut())
+            && run.function == function
+            && run.position == position
+        {
+            run.calls += 1;
+            continue;
+        }
+        let run = Run { function, position, calls: 1 };
+        if top.len() < SHOWN_AT_EACH_END {
+            top.push(run);
+            continue;
+        }
+        bottom.push_back(run);
+        if bottom.len() > SHOWN_AT_EACH_END {
+            left_out += bottom.pop_front().map_or(0, |run| run.calls);
         }
     }
+    let note = |function| Frame { function, file: String::new(), line: 0, column: 0 };
+    let mut frames = vec![];
+    let show = |frames: &mut Vec<Frame>, run: Run| {
+        frames.push(frame(run.function, run.position));
+        match run.calls {
+            1 => {}
+            2 => frames.push(frame(run.function, run.position)),
+            calls => {
+                let others = grouped(calls - 1);
+                frames.push(note(format!("… {others} more calls of {}", run.function)));
+            }
+        }
+    };
+    top.into_iter().for_each(|run| show(&mut frames, run));
+    if left_out > 0 {
+        frames.push(note(format!("… {} more calls …", grouped(left_out))));
+    }
+    bottom.into_iter().for_each(|run| show(&mut frames, run));
     frames
 }
 
@@ -144,5 +183,41 @@ mod tests {
     #[test]
     fn long_counts_are_grouped() {
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    fn folded(calls: &[(&'static str, u32)]) -> Vec<String> {
+        let calls =
+            calls.iter().map(|(name, offset)| (*name, Some(Position { file: 0, offset: *offset })));
+        let frame = |function: &str, position: Option<Position>| {
+            let line = position.map_or(0, |position| position.offset);
+            Frame { function: function.to_string(), file: "a.medi".into(), line, column: 1 }
+        };
+        fold(calls, frame).iter().map(Frame::to_string).collect()
+    }
+
+    #[test]
+    fn equal_calls_in_a_row_are_shown_once_and_counted() {
+        let mut calls = vec![("f", 1)];
+        calls.extend([("f", 2); 9999]);
+        calls.extend([("f", 3), ("f", 3), ("main", 9)]);
+        let shown = [
+            "f (a.medi:1:1)",
+            "f (a.medi:2:1)",
+            "… 9,998 more calls of f",
+            "f (a.medi:3:1)",
+            "f (a.medi:3:1)",
+            "main (a.medi:9:1)",
+        ];
+        assert_eq!(folded(&calls), shown);
+    }
+
+    #[test]
+    fn a_deep_stack_of_different_calls_loses_its_middle() {
+        let calls: Vec<_> =
+            (0..1000).map(|i| if i % 2 == 0 { ("f", 1) } else { ("g", 2) }).collect();
+        let shown = folded(&calls);
+        assert_eq!(shown.len(), 2 * SHOWN_AT_EACH_END + 1);
+        assert_eq!(shown[SHOWN_AT_EACH_END], "… 976 more calls …");
+        assert_eq!(shown.last().map(String::as_str), Some("g (a.medi:2:1)"));
     }
 }
