@@ -1,7 +1,7 @@
 //! Strings, and how values become text.
 //!
 //! In `{value}` and `print(value)` a record or an enum with a method `to_string(self) -> string` shows
-//! what that gives, also inside an optional; everything else shows its parts. A result shows its value,
+//! what that gives, also inside an optional, a list, or as a value of a map; everything else shows its parts. A result shows its value,
 //! and a failure stops the program, so that no error is printed past.
 
 use medi_syntax::ast::{self, StrPart};
@@ -11,6 +11,7 @@ use medi_syntax::source::Span;
 use super::body::{Body, Later, LocalKind, Want};
 use super::coerce::Reason;
 use super::names::Receiver;
+use super::overload::Given;
 use super::show::article;
 use crate::hir::{self, ExprKind, FuncId, Piece};
 use crate::types::{Ty, TyId, Types};
@@ -64,6 +65,8 @@ impl Body<'_, '_> {
             value = self.optional_text(value, inner);
         } else if let Some(func) = self.to_string_of(value.ty) {
             value = self.call_to_string(func, value);
+        } else if let Some((name, element)) = self.collection_with_text(value.ty) {
+            value = self.collection_text(name, value, element);
         } else {
             self.later.push(Later::Printable(value.ty, span));
         }
@@ -85,11 +88,15 @@ impl Body<'_, '_> {
         fits.then_some(func)
     }
 
-    fn call_to_string(&mut self, func: FuncId, value: hir::Expr) -> hir::Expr {
-        let type_args = match self.ty(value.ty) {
+    fn type_args_of(&self, ty: TyId) -> Vec<TyId> {
+        match self.ty(ty) {
             Ty::Record(_, args) | Ty::Enum(_, args) => args.clone(),
             _ => vec![],
-        };
+        }
+    }
+
+    fn call_to_string(&mut self, func: FuncId, value: hir::Expr) -> hir::Expr {
+        let type_args = self.type_args_of(value.ty);
         self.c.request(func);
         let span = value.span;
         let kind = ExprKind::Call { func, type_args, args: vec![value] };
@@ -102,6 +109,28 @@ impl Body<'_, '_> {
             Ty::Optional(inner) => self.to_string_of(inner).map(|_| inner),
             _ => None,
         }
+    }
+
+    /// The library's function that shows a list or a map whose elements have a text of their own, and their type.
+    fn collection_with_text(&self, ty: TyId) -> Option<(&'static str, TyId)> {
+        let (name, element) = match (self.element_of_list(ty), self.is_map(ty)) {
+            (Some(element), _) => ("list_text", element),
+            (_, Some((_, value))) => ("map_text", value),
+            _ => return None,
+        };
+        self.to_string_of(element).map(|_| (name, element))
+    }
+
+    /// `list_text(value, T.to_string)`.
+    fn collection_text(&mut self, name: &str, value: hir::Expr, element: TyId) -> hir::Expr {
+        let span = value.span;
+        let Some(to_string) = self.to_string_of(element) else { return value };
+        let Some(func) = self.library_func(name) else {
+            panic!("the library must declare `func {name}`")
+        };
+        let type_args = self.type_args_of(element);
+        let text = self.instantiate_value(to_string, &type_args, span);
+        self.call_checked(&[func], vec![Given::Value(value), Given::Value(text)], None, span)
     }
 
     /// `value?.to_string() ?? "nil"`.
