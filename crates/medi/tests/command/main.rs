@@ -1,6 +1,7 @@
 //! The `medi` command as its users meet it, and what must hold of the repository as a whole.
 
 mod examples;
+mod explain;
 mod layers;
 mod library_page;
 mod run;
