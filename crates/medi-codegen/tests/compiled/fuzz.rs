@@ -1,10 +1,12 @@
 //! Differential fuzzing of the stack maps: a random program gives the same number without any collection,
 //! with a collection at every allocation and every safepoint, and on a heap that moves every object.
 //!
-//! `MEDI_FUZZ_SEEDS=N` runs N programs (default 12), `MEDI_FUZZ_FROM=S` starts at seed S.
+//! `MEDI_FUZZ_SEEDS=N` runs N programs (default 12), `MEDI_FUZZ_FROM=S` starts at seed S; `MEDI_FUZZ_SECONDS=T`
+//! goes on with the next seeds until T seconds have passed, which is what `fuzz/run.sh stack_maps` does.
 
 use std::num::NonZeroU64;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::machine::{Setup, natives, run_with};
 use crate::random;
@@ -56,15 +58,19 @@ fn answers(seed: u64, setup: &Setup) -> Vec<i64> {
 
 #[test]
 fn random_programs_answer_the_same_however_often_the_heap_collects() {
-    let from = number("MEDI_FUZZ_FROM", 1);
-    for seed in from..from + number("MEDI_FUZZ_SEEDS", 12) {
+    let (from, count) = (number("MEDI_FUZZ_FROM", 1), number("MEDI_FUZZ_SEEDS", 12));
+    let (started, least) = (Instant::now(), Duration::from_secs(number("MEDI_FUZZ_SECONDS", 0)));
+    let mut seed = from;
+    while seed < from + count || started.elapsed() < least {
         let wanted = answers(seed, &setup());
         let mut quick = if seed % 2 == 0 { poisoning() } else { moving() };
         quick.code.optimise = Optimise::Nothing;
         for (name, setup) in [("poison", poisoning()), ("moving", moving()), ("quick", quick)] {
             assert_eq!(answers(seed, &setup), wanted, "seed {seed}, {name}");
         }
+        seed += 1;
     }
+    println!("{} programs, seeds {from} to {}", seed - from, seed - 1);
 }
 
 /// Runs in a process of its own: a lost root may end it in any way.
