@@ -14,7 +14,7 @@ pub mod display;
 pub mod names;
 pub mod validate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medi_syntax::source::Span;
 
@@ -60,6 +60,9 @@ pub struct Program {
     /// The fields of each concrete record type that occurs; list and map too.
     pub records: BTreeMap<TyId, Record>,
     pub enums: BTreeMap<TyId, Enum>,
+    /// Records that are kept by value, where they are used; no field of one is assigned, and their identity is
+    /// never asked for. [`Rvalue::NewRecord`] and [`Rvalue::GetField`] make and read them like any other.
+    pub values: BTreeSet<TyId>,
     pub functions: Vec<Function>,
     pub natives: Vec<Native>,
     /// String literals, each once.
@@ -72,7 +75,14 @@ pub struct Program {
 impl Program {
     /// Whether a value of the type holds references to collected objects.
     pub fn holds_references(&self, ty: TyId) -> bool {
-        holds_references(&self.types, ty, &|ty| self.enums[&ty].is_plain())
+        if self.values.contains(&ty) {
+            return self.records[&ty].fields.iter().any(|field| self.holds_references(field.ty));
+        }
+        match self.types.get(ty) {
+            Ty::Tuple(parts) => parts.iter().any(|part| self.holds_references(*part)),
+            Ty::Optional(inner) => self.holds_references(*inner),
+            _ => holds_references(&self.types, ty, &|ty| self.enums[&ty].is_plain()),
+        }
     }
 
     /// The name of a type, as it is written in source.
@@ -88,7 +98,8 @@ impl Program {
 }
 
 /// Whether a value of type `ty` holds references to collected objects, so that the collector must see
-/// it and a store of it into an object needs a barrier.
+/// it and a store of it into an object needs a barrier. That any record does is a safe answer before
+/// [`Program::values`] is known.
 pub fn holds_references(types: &Types, ty: TyId, is_plain_enum: &dyn Fn(TyId) -> bool) -> bool {
     match types.get(ty) {
         Ty::Unit | Ty::Never | Ty::Bool | Ty::Byte | Ty::Int | Ty::Float => false,
@@ -307,6 +318,22 @@ pub enum Const {
     Nil(TyId),
     /// A variant of a plain enum.
     Variant(TyId, u32),
+}
+
+/// The type of an operand of a function with these locals.
+pub fn operand_ty(locals: &[LocalDecl], operand: &Operand) -> TyId {
+    match operand {
+        Operand::Copy(local) | Operand::Move(local) => locals[local.index()].ty,
+        Operand::Const(constant) => match constant {
+            Const::Unit => Types::UNIT,
+            Const::Int(_) => Types::INT,
+            Const::Float(_) => Types::FLOAT,
+            Const::Bool(_) => Types::BOOL,
+            Const::Byte(_) => Types::BYTE,
+            Const::Str(_) => Types::STR,
+            Const::Nil(ty) | Const::Variant(ty, _) => *ty,
+        },
+    }
 }
 
 #[derive(Clone, Debug)]

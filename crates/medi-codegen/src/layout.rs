@@ -101,11 +101,23 @@ impl Layouts {
     /// If the type is none of these.
     pub fn fields(&self, ty: TyId) -> &[Place] {
         match &self.shape(ty).kind {
-            Kind::Record { fields } | Kind::List { fields, .. } | Kind::Map { fields, .. } => {
-                fields
-            }
+            Kind::Record { fields }
+            | Kind::InlineRecord { fields }
+            | Kind::List { fields, .. }
+            | Kind::Map { fields, .. } => fields,
             other => panic!("no record: {other:?}"),
         }
+    }
+
+    /// Which scalars of a record kept by value are those of a field.
+    ///
+    /// # Panics
+    /// If the type is no record.
+    pub fn inline_scalars(&self, ty: TyId, field: usize) -> std::ops::Range<usize> {
+        let place = &self.fields(ty)[field];
+        let scalars = self.scalars(ty);
+        let first = scalars.partition_point(|(offset, _)| *offset < place.offset);
+        first..first + self.shapes.get(place.shape).scalars.len()
     }
 
     /// The variants of an enum that is not plain.
@@ -215,6 +227,14 @@ impl Builder<'_> {
                 let heap_type = self.heap.register(TypeLayout::array(name, 1, &[]));
                 self.shapes.define(id, Kind::Str, 0, Some(heap_type));
                 id
+            }
+            Ty::Record(..) if program.values.contains(&ty) => {
+                let fields = self.fields(0, &program.records[&ty].fields);
+                // A list in it may hold records of this type, and have asked for the same shape.
+                if let Some(shape) = self.by_type.get(&ty) {
+                    return *shape;
+                }
+                self.shapes.add(name, Kind::InlineRecord { fields: fields.places })
             }
             Ty::Record(_, args) => return self.record(ty, name, &args),
             Ty::Enum(..) if program.enums[&ty].is_plain() => {

@@ -79,7 +79,9 @@ impl<'a> Comparer<'a> {
                     }
                     Ok(x != 0 && y != 0 && value::bytes(x) == value::bytes(y))
                 }
-                Kind::Tuple { parts } => self.equal_parts(a.at, b.at, parts),
+                Kind::Tuple { parts: fields } | Kind::InlineRecord { fields } => {
+                    self.equal_parts(a.at, b.at, fields)
+                }
                 Kind::Func | Kind::Buffer | Kind::View { .. } => {
                     let scalars = &self.shapes.get(a.shape).scalars;
                     Ok(scalars.iter().all(|(at, _)| a.read::<u64>(*at) == b.read::<u64>(*at)))
@@ -227,6 +229,7 @@ impl<'a> Comparer<'a> {
                     error => Ok(hash_bytes(value::bytes(error), self.seed)),
                 },
                 Kind::Tuple { parts } => self.hash_parts(v.at, parts, 1),
+                Kind::InlineRecord { fields } => self.hash_parts(v.at, fields, 2),
                 Kind::Func | Kind::Buffer | Kind::View { .. } => {
                     Ok(hash_word(v.read(0), self.seed))
                 }

@@ -188,6 +188,7 @@ impl Printer<'_> {
                     self.text(")");
                 }
                 Kind::Tuple { parts } => self.parts("(", ")", value.at, parts, false),
+                Kind::InlineRecord { fields } => self.record(&shape.name, value.at, fields),
                 Kind::Func => {
                     let text = format!("<{}>", shape.name);
                     self.text(&text);
@@ -233,10 +234,7 @@ impl Printer<'_> {
                 }
                 Kind::Map { fields, key, value } => self.map(object, fields, *key, *value),
                 Kind::Record { fields } => {
-                    let name = shape.name.split('[').next().unwrap_or_default();
-                    let open = if fields.is_empty() { " {" } else { " { " };
-                    self.text(name);
-                    self.parts(open, " }", object.at::<u8>(0), fields, true);
+                    self.record(&shape.name, object.at::<u8>(0), fields);
                 }
                 Kind::Enum { variants } => {
                     let ty = object.type_id();
@@ -256,6 +254,13 @@ impl Printer<'_> {
             }
         }
         self.inside.pop();
+    }
+
+    unsafe fn record(&mut self, name: &str, base: *const u8, fields: &[Place]) {
+        self.text(name.split('[').next().unwrap_or_default());
+        let open = if fields.is_empty() { " {" } else { " { " };
+        // SAFETY: passed on.
+        unsafe { self.parts(open, " }", base, fields, true) };
     }
 
     unsafe fn parts(

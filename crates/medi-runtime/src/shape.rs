@@ -65,6 +65,10 @@ pub enum Kind {
     Record {
         fields: Vec<Place>,
     },
+    /// A record that the compiler keeps by value: its fields from offset 0.
+    InlineRecord {
+        fields: Vec<Place>,
+    },
     /// One byte: the variant's number.
     PlainEnum {
         variants: Vec<String>,
@@ -192,15 +196,27 @@ impl Shapes {
         ShapeId(self.list.len() as u32 - 1)
     }
 
-    /// `T?`: a nullable reference where `T` is one scalar reference, else the value and a flag.
+    /// `T?`: a nullable reference where `T` is one reference that is never nil, else the value and a flag.
     pub fn add_optional(&mut self, name: impl Into<String>, inner: ShapeId) -> ShapeId {
-        let shape = self.get(inner);
-        let kind = if shape.scalars == [(0, Scalar::Ref)] {
+        let kind = if self.is_never_nil(inner) {
             Kind::OptionalRef { inner }
         } else {
-            Kind::OptionalValue { inner, flag: shape.size }
+            Kind::OptionalValue { inner, flag: self.get(inner).size }
         };
         self.add(name, kind)
+    }
+
+    /// Whether a value is one reference that is never 0.
+    fn is_never_nil(&self, shape: ShapeId) -> bool {
+        let shape = self.get(shape);
+        let one = shape.scalars == [(0, Scalar::Ref)];
+        match &shape.kind {
+            Kind::OptionalRef { .. } | Kind::OptionalValue { .. } | Kind::Result { .. } => false,
+            Kind::Tuple { parts: fields } | Kind::InlineRecord { fields } => {
+                one && fields.iter().any(|field| self.is_never_nil(field.shape))
+            }
+            _ => one,
+        }
     }
 
     /// `Result[T]`.
@@ -275,6 +291,17 @@ impl Shapes {
                 let scalars =
                     parts.iter().flat_map(|part| self.scalars_at(part.shape, part.offset));
                 (round_up(end, align), align, scalars.collect())
+            }
+            Kind::InlineRecord { fields } => {
+                let align =
+                    fields.iter().map(|field| self.get(field.shape).align).max().unwrap_or(1);
+                let ends = fields.iter().map(|field| field.offset + self.get(field.shape).size);
+                let mut scalars: Vec<_> = fields
+                    .iter()
+                    .flat_map(|field| self.scalars_at(field.shape, field.offset))
+                    .collect();
+                scalars.sort_by_key(|(offset, _)| *offset);
+                (round_up(ends.max().unwrap_or(0), align), align, scalars)
             }
             Kind::OptionalValue { inner, flag } => {
                 let align = self.get(*inner).align;

@@ -20,7 +20,7 @@ const MAX_DEPTH: u32 = 128;
 /// How many instances one function may have.
 const MAX_INSTANCES: usize = 4000;
 /// How many machine words one value may have before it must be put into a record.
-const MAX_WIDTH: u32 = 256;
+pub(super) const MAX_WIDTH: u32 = 256;
 /// A plain enum's value is one byte.
 const MAX_PLAIN_VARIANTS: usize = 256;
 

@@ -31,6 +31,7 @@ mod reuse;
 mod scope;
 mod tidy;
 mod unroll;
+mod values;
 mod walk;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -71,6 +72,7 @@ fn lower_here(mut program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>
         return Err(lowering.diagnostics);
     }
     let mut lowered = lowering.finish(main, main_args);
+    values::run(&mut lowered, &program.lang);
     inline::run(&mut lowered);
     reuse::run(&mut lowered);
     hoist::run(&mut lowered);
@@ -186,6 +188,7 @@ impl<'h> Lowering<'h> {
             types: self.types,
             records: self.records,
             enums: self.enums,
+            values: Default::default(),
             functions: functions.map(|f| f.expect("each function asked for was made")).collect(),
             natives: self.natives,
             strings: self.strings,

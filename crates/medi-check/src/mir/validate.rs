@@ -12,7 +12,7 @@ mod typing;
 use super::{
     BinaryOp, BlockId, Const, Function, Local, Operand, Program, Rvalue, StmtKind, TerminatorKind,
 };
-use crate::types::{Ty, TyId, Types};
+use crate::types::{Ty, TyId};
 
 /// What is wrong with the program, one sentence each; empty for a right one.
 pub fn validate(program: &Program) -> Vec<String> {
@@ -139,18 +139,7 @@ impl Check<'_> {
     }
 
     fn operand_ty(&self, operand: &Operand) -> TyId {
-        match operand {
-            Operand::Copy(local) | Operand::Move(local) => self.function.locals[local.index()].ty,
-            Operand::Const(constant) => match constant {
-                Const::Unit => Types::UNIT,
-                Const::Int(_) => Types::INT,
-                Const::Float(_) => Types::FLOAT,
-                Const::Bool(_) => Types::BOOL,
-                Const::Byte(_) => Types::BYTE,
-                Const::Str(_) => Types::STR,
-                Const::Nil(ty) | Const::Variant(ty, _) => *ty,
-            },
-        }
+        super::operand_ty(&self.function.locals, operand)
     }
 }
 

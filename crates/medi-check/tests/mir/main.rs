@@ -9,3 +9,4 @@ mod random;
 mod tree;
 mod validator;
 mod value;
+mod value_records;

@@ -100,3 +100,11 @@ fn an_edge_to_nowhere_is_found() {
     let found = mir::validate(&program).join("\n");
     assert!(found.contains("b99 does not exist"), "{found}");
 }
+
+#[test]
+fn a_field_of_a_record_kept_by_value_that_is_assigned_is_found() {
+    let mut program = right_program();
+    program.values.extend(program.records.keys().copied());
+    let found = mir::validate(&program).join("\n");
+    assert!(found.contains("a record kept by reference"), "{found}");
+}

@@ -146,6 +146,7 @@ pub fn point_kind(unit: &Unit<'_>, stmt: &Stmt) -> PointKind {
             Rvalue::Allocate { .. } => of_scope(ScopeNative::Allocate),
             Rvalue::MakeView { .. } => of_scope(ScopeNative::View),
             Rvalue::CallNative { native: called, .. } => native(called.index()),
+            Rvalue::NewRecord { ty, .. } if unit.program.values.contains(ty) => PointKind::None,
             Rvalue::NewRecord { .. }
             | Rvalue::NewVariant { .. }
             | Rvalue::NewArray { .. }

@@ -2,8 +2,8 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, Value, types};
-use medi_check::mir::{Const, Local, Operand, Rvalue};
-use medi_check::types::{Ty, TyId, Types};
+use medi_check::mir::{self, Const, Local, Operand, Rvalue};
+use medi_check::types::{Ty, TyId};
 use medi_runtime::context::offsets;
 use medi_runtime::shape::{Kind, Scalar};
 
@@ -23,18 +23,7 @@ impl<'a> Translator<'a> {
     }
 
     pub(super) fn operand_type(&self, operand: &Operand) -> TyId {
-        match operand {
-            Operand::Copy(local) | Operand::Move(local) => self.source.locals[local.index()].ty,
-            Operand::Const(constant) => match constant {
-                Const::Unit => Types::UNIT,
-                Const::Int(_) => Types::INT,
-                Const::Float(_) => Types::FLOAT,
-                Const::Bool(_) => Types::BOOL,
-                Const::Byte(_) => Types::BYTE,
-                Const::Str(_) => Types::STR,
-                Const::Nil(ty) | Const::Variant(ty, _) => *ty,
-            },
-        }
+        mir::operand_ty(&self.source.locals, operand)
     }
 
     fn variables_of(&self, local: Local) -> std::ops::Range<usize> {
@@ -123,6 +112,9 @@ impl<'a> Translator<'a> {
                 let fits = self.cannot_overflow.contains(&(block as u32, at as u32));
                 vec![self.binary(*op, left, right, fits)]
             }
+            Rvalue::NewRecord { ty, fields } if self.is_inline_record(*ty) => {
+                self.inline_record(*ty, fields)
+            }
             Rvalue::NewRecord { ty, fields } => {
                 vec![self.new_record(&self.point(block, at), *ty, fields)]
             }
@@ -135,6 +127,11 @@ impl<'a> Translator<'a> {
             }
             Rvalue::NewCell { ty, value } => {
                 vec![self.new_cell(&self.point(block, at), *ty, value)]
+            }
+            Rvalue::GetField { object, field }
+                if self.is_inline_record(self.operand_type(object)) =>
+            {
+                self.inline_field(object, *field)
             }
             Rvalue::GetField { object, field } => self.get_field(object, *field),
             Rvalue::GetElem { array, index } => self.get_element(array, index),
@@ -210,6 +207,28 @@ impl<'a> Translator<'a> {
         let first: usize = parts[..index as usize].iter().map(count).sum();
         let len = count(&parts[index as usize]);
         self.operand(tuple)[first..first + len].to_vec()
+    }
+
+    fn is_inline_record(&self, ty: TyId) -> bool {
+        matches!(self.unit.layouts.shape(ty).kind, Kind::InlineRecord { .. })
+    }
+
+    /// The scalars of a record kept by value: those of its fields, in the order of their places.
+    fn inline_record(&mut self, ty: TyId, fields: &[Operand]) -> Vec<Value> {
+        let unit = self.unit;
+        let mut values = vec![None; unit.layouts.scalars(ty).len()];
+        for (index, field) in fields.iter().enumerate() {
+            let range = unit.layouts.inline_scalars(ty, index);
+            for (slot, value) in values[range].iter_mut().zip(self.operand(field)) {
+                *slot = Some(value);
+            }
+        }
+        values.into_iter().map(|value| value.expect("each scalar belongs to a field")).collect()
+    }
+
+    fn inline_field(&mut self, record: &Operand, field: u32) -> Vec<Value> {
+        let range = self.unit.layouts.inline_scalars(self.operand_type(record), field as usize);
+        self.operand(record)[range].to_vec()
     }
 
     fn is_some(&mut self, operand: &Operand) -> Value {

@@ -20,6 +20,7 @@ impl Default for Build {
                 types: Types::default(),
                 records: Default::default(),
                 enums: Default::default(),
+                values: Default::default(),
                 functions: vec![],
                 natives: vec![],
                 strings: vec![],

@@ -1,5 +1,5 @@
 //! Random programs that push references around: allocations, loops, calls, closures, cells, arrays, tuples,
-//! variants, optionals. Each computes a number from what it reads, so that a reference that was lost, or
+//! variants, optionals, records kept by value. Each computes a number from what it reads, so that a reference that was lost, or
 //! was replaced by another, changes the answer.
 //!
 //! Programs are right by construction: every local is assigned at the top, references are tested before
@@ -40,6 +40,11 @@ struct World {
     cell: TyId,
     view: TyId,
     func: TyId,
+    /// A record kept by value.
+    slip: TyId,
+    maybe_slip: TyId,
+    slip_array: TyId,
+    maybe_byte: TyId,
     collect: NativeId,
     len: NativeId,
     text: StringId,
@@ -50,6 +55,12 @@ const NODE_VALUE: u32 = 0;
 const NODE_LEFT: u32 = 1;
 const NODE_RIGHT: u32 = 2;
 const NODE_TEXT: u32 = 3;
+const NODE_SLIP: u32 = 4;
+
+const SLIP_NODE: u32 = 1;
+const SLIP_NUMBER: u32 = 2;
+const SLIP_OTHER: u32 = 3;
+const SLIP_MARK: u32 = 4;
 
 /// A random program; `main` takes a number and gives one.
 pub fn program(seed: u64) -> Program {
@@ -57,11 +68,29 @@ pub fn program(seed: u64) -> Program {
     let mut build = Build::default();
     let node = build.declare_record();
     let maybe = build.ty(Ty::Optional(node));
-    let fields = [("value", Types::INT), ("left", maybe), ("right", maybe), ("text", Types::STR)];
+    let maybe_byte = build.ty(Ty::Optional(Types::BYTE));
+    let fields = [
+        ("tag", Types::BOOL),
+        ("node", maybe),
+        ("number", Types::INT),
+        ("other", maybe),
+        ("mark", maybe_byte),
+    ];
+    let slip = build.record("Slip", &fields);
+    build.program.values.insert(slip);
+    let maybe_slip = build.ty(Ty::Optional(slip));
+    let slip_array = build.ty(Ty::Array(slip));
+    let fields = [
+        ("value", Types::INT),
+        ("left", maybe),
+        ("right", maybe),
+        ("text", Types::STR),
+        ("slip", maybe_slip),
+    ];
     build.define_record(node, "Node", &fields);
     let array = build.ty(Ty::Array(maybe));
     let tuple = build.ty(Ty::Tuple(vec![maybe, Types::INT, maybe]));
-    let pair: &[(&str, TyId)] = &[("node", maybe), ("number", Types::INT)];
+    let pair: &[(&str, TyId)] = &[("node", maybe), ("number", Types::INT), ("slip", slip)];
     let choice = build.enumeration("Choice", &[("None", &[]), ("Pair", pair)]);
     let cell = build.ty(Ty::Cell(maybe));
     let view = build.ty(Ty::View(Types::INT));
@@ -79,6 +108,10 @@ pub fn program(seed: u64) -> Program {
         cell,
         view,
         func,
+        slip,
+        maybe_slip,
+        slip_array,
+        maybe_byte,
         collect,
         len,
         text,
@@ -117,6 +150,8 @@ struct Generator<'a> {
     choices: Vec<Local>,
     cells: Vec<Local>,
     funcs: Vec<Local>,
+    slips: Vec<Local>,
+    slip_arrays: Vec<Local>,
     /// Those that the current statement stands in.
     scopes: Vec<ScopeId>,
 }
@@ -143,15 +178,17 @@ impl<'a> Generator<'a> {
             choices: vec![],
             cells: vec![],
             funcs: vec![],
+            slips: vec![],
+            slip_arrays: vec![],
             scopes: vec![],
         }
     }
 
     fn function(mut self, name: &str, statements: u64) -> Func {
-        let World { maybe, array, tuple, choice, cell, .. } = self.world;
+        let World { maybe, array, tuple, choice, cell, slip, slip_array, .. } = self.world;
         self.func = Func::new(name, &[Types::INT, maybe], tuple);
         if self.closure {
-            self.func = self.func.capturing(&[maybe, cell]);
+            self.func = self.func.capturing(&[maybe, cell, slip]);
         }
         let locals = |this: &mut Self, ty, most: u64| -> Vec<Local> {
             let count = 1 + this.random.below(most);
@@ -164,6 +201,8 @@ impl<'a> Generator<'a> {
         self.tuples = locals(&mut self, tuple, 2);
         self.choices = locals(&mut self, choice, 2);
         self.cells = locals(&mut self, cell, 2);
+        self.slips = locals(&mut self, slip, 2);
+        self.slip_arrays = locals(&mut self, slip_array, 2);
         let nil = Operand::Const(Const::Nil(maybe));
         for (number, local) in self.refs.clone().into_iter().enumerate() {
             let value = if number == 0 { copy(Local(1)) } else { nil.clone() };
@@ -177,6 +216,13 @@ impl<'a> Generator<'a> {
             let parts = vec![copy(self.refs[0]), copy(self.sum), nil.clone()];
             self.func.assign(local, Rvalue::MakeTuple(parts));
         }
+        for local in self.slips.clone() {
+            self.new_slip(local);
+        }
+        for local in self.slip_arrays.clone() {
+            let len = int(1 + self.random.below(5) as i64);
+            self.func.assign(local, Rvalue::NewArray { ty: slip_array, len });
+        }
         for local in self.choices.clone() {
             self.func.assign(local, Rvalue::NewVariant { ty: choice, variant: 0, fields: vec![] });
         }
@@ -186,6 +232,7 @@ impl<'a> Generator<'a> {
         if self.closure {
             self.func.assign(self.refs[0], Rvalue::Capture(0));
             self.func.assign(self.cells[0], Rvalue::Capture(1));
+            self.func.assign(self.slips[0], Rvalue::Capture(2));
         }
         if !self.closures.is_empty() {
             let local = self.func.local(self.world.func);
@@ -252,8 +299,9 @@ impl<'a> Generator<'a> {
     fn new_node(&mut self, into: Local) {
         let World { node, maybe, text, other_text, .. } = self.world;
         let text = if self.random.below(2) == 0 { text } else { other_text };
-        let fields =
-            vec![copy(self.sum), self.any_ref(), self.any_ref(), Operand::Const(Const::Str(text))];
+        let (left, right) = (self.any_ref(), self.any_ref());
+        let text = Operand::Const(Const::Str(text));
+        let fields = vec![copy(self.sum), left, right, text, self.maybe_a_slip()];
         let value = self.func.let_(node, Rvalue::NewRecord { ty: node, fields });
         self.func.assign(into, Rvalue::MakeSome { ty: maybe, value });
     }
@@ -261,7 +309,7 @@ impl<'a> Generator<'a> {
     fn new_closure(&mut self, into: Local) {
         let function = self.closures[self.random.below(self.closures.len() as u64) as usize];
         let cell = copy(self.cells[self.random.below(self.cells.len() as u64) as usize]);
-        let captures = vec![self.any_ref(), cell];
+        let captures = vec![self.any_ref(), cell, self.any_slip()];
         self.func.assign(into, Rvalue::NewClosure { function, ty: self.world.func, captures });
     }
 
@@ -272,7 +320,7 @@ impl<'a> Generator<'a> {
     }
 
     fn statement(&mut self, depth: u32) {
-        match self.random.below(if depth == 0 { 22 } else { 32 }) {
+        match self.random.below(if depth == 0 { 26 } else { 36 }) {
             0..4 => {
                 let into = self.a_ref();
                 self.new_node(into);
@@ -307,9 +355,12 @@ impl<'a> Generator<'a> {
                 let len = int(1 + self.random.below(600) as i64);
                 self.func.assign(local, Rvalue::NewArray { ty: self.world.array, len });
             }
-            22..25 => self.branch(depth),
-            25 | 26 => self.repeat(depth),
-            27 | 28 => self.scope(depth),
+            22..24 => self.slip_access(),
+            24 => self.slip_array_access(),
+            25 => self.slip_field_access(),
+            26..29 => self.branch(depth),
+            29 | 30 => self.repeat(depth),
+            31 | 32 => self.scope(depth),
             _ => self.call(),
         }
     }
@@ -358,6 +409,95 @@ impl<'a> Generator<'a> {
         index
     }
 
+    fn any_slip(&mut self) -> Operand {
+        copy(self.slips[self.random.below(self.slips.len() as u64) as usize])
+    }
+
+    fn maybe_a_slip(&mut self) -> Operand {
+        let ty = self.world.maybe_slip;
+        if self.random.below(2) == 0 {
+            return Operand::Const(Const::Nil(ty));
+        }
+        let value = self.any_slip();
+        self.func.let_(ty, Rvalue::MakeSome { ty, value })
+    }
+
+    fn new_slip(&mut self, into: Local) {
+        let tag = boolean(self.random.below(2) == 0);
+        let maybe_byte = match self.random.below(3) {
+            0 => Operand::Const(Const::Nil(self.world.maybe_byte)),
+            mark => {
+                let ty = self.world.maybe_byte;
+                let value = byte(mark as u8 - 1);
+                self.func.let_(ty, Rvalue::MakeSome { ty, value })
+            }
+        };
+        let fields = vec![tag, self.any_ref(), copy(self.sum), self.any_ref(), maybe_byte];
+        self.func.assign(into, Rvalue::NewRecord { ty: self.world.slip, fields });
+    }
+
+    fn slip_access(&mut self) {
+        let slip = self.slips[self.random.below(self.slips.len() as u64) as usize];
+        match self.random.below(4) {
+            0 => self.new_slip(slip),
+            1 => {
+                let number = Rvalue::GetField { object: copy(slip), field: SLIP_NUMBER };
+                let number = self.func.let_(Types::INT, number);
+                self.mix(number);
+            }
+            2 => {
+                let mark = Rvalue::GetField { object: copy(slip), field: SLIP_MARK };
+                let mark = self.func.let_(self.world.maybe_byte, mark);
+                let marked = self.func.let_(Types::BOOL, Rvalue::IsSome(mark));
+                let marked = self.func.unary(Types::INT, UnaryOp::BoolToInt, marked);
+                self.mix(marked);
+            }
+            _ => {
+                let into = self.a_ref();
+                let field = if self.random.below(2) == 0 { SLIP_NODE } else { SLIP_OTHER };
+                self.func.assign(into, Rvalue::GetField { object: copy(slip), field });
+            }
+        }
+    }
+
+    fn slip_array_access(&mut self) {
+        let array = self.slip_arrays[self.random.below(self.slip_arrays.len() as u64) as usize];
+        let slip = self.slips[self.random.below(self.slips.len() as u64) as usize];
+        let index = self.index(array);
+        if self.random.below(2) == 0 {
+            self.func.assign(slip, Rvalue::GetElem { array: copy(array), index });
+        } else {
+            self.func.stmt(StmtKind::Barrier { object: copy(array) });
+            let value = copy(slip);
+            self.func.stmt(StmtKind::SetElem { array: copy(array), index, value });
+        }
+    }
+
+    /// Reads or writes the slip of a node.
+    fn slip_field_access(&mut self) {
+        let node = self.a_ref();
+        let slip = self.slips[self.random.below(self.slips.len() as u64) as usize];
+        let World { maybe_slip, .. } = self.world;
+        if self.random.below(2) == 0 {
+            let value = self.maybe_a_slip();
+            self.guarded(node, |this, object| {
+                this.func.stmt(StmtKind::Barrier { object: object.clone() });
+                this.func.stmt(StmtKind::SetField { object, field: NODE_SLIP, value });
+            });
+            return;
+        }
+        self.guarded(node, |this, object| {
+            let found = this.func.let_(maybe_slip, Rvalue::GetField { object, field: NODE_SLIP });
+            let present = this.func.let_(Types::BOOL, Rvalue::IsSome(found.clone()));
+            let (then, after) = (this.func.block(), this.func.block());
+            this.func.branch(present, then, after);
+            this.func.at(then);
+            this.func.assign(slip, Rvalue::UnwrapSome(found));
+            this.func.goto(after);
+            this.func.at(after);
+        });
+    }
+
     fn array_access(&mut self) {
         let (array, local) = (self.an_array(), self.a_ref());
         let index = self.index(array);
@@ -393,12 +533,13 @@ impl<'a> Generator<'a> {
     fn choice_access(&mut self) {
         let choice = self.choices[self.random.below(self.choices.len() as u64) as usize];
         if self.random.below(2) == 0 {
-            let fields = vec![self.any_ref(), copy(self.sum)];
+            let fields = vec![self.any_ref(), copy(self.sum), self.any_slip()];
             let ty = self.world.choice;
             self.func.assign(choice, Rvalue::NewVariant { ty, variant: 1, fields });
             return;
         }
         let into = self.a_ref();
+        let slip = self.slips[0];
         let tag = self.func.let_(Types::INT, Rvalue::VariantTag(copy(choice)));
         self.mix(tag.clone());
         let (then, after) = (self.func.block(), self.func.block());
@@ -408,6 +549,8 @@ impl<'a> Generator<'a> {
         let value = copy(choice);
         let node = Rvalue::GetVariantField { value: value.clone(), variant: 1, field: 0 };
         self.func.assign(into, node);
+        let found = Rvalue::GetVariantField { value: value.clone(), variant: 1, field: 2 };
+        self.func.assign(slip, found);
         let number = Rvalue::GetVariantField { value, variant: 1, field: 1 };
         let number = self.func.let_(Types::INT, number);
         self.mix(number);

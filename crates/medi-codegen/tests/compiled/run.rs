@@ -329,6 +329,7 @@ fn clone_types(program: &Program) -> Program {
         types: program.types.clone(),
         records: program.records.clone(),
         enums: program.enums.clone(),
+        values: program.values.clone(),
         functions: vec![],
         natives: program.natives.clone(),
         strings: program.strings.clone(),

@@ -145,6 +145,8 @@ impl Check<'_> {
                 self.rvalue(rvalue, wanted);
             }
             StmtKind::SetField { object, field, value } => {
+                let shared = !self.program.values.contains(&self.operand_ty(object));
+                self.require(shared, "a record kept by reference, since a field is assigned");
                 let ty = self.field_ty(object, *field);
                 self.operand(value, ty);
             }
@@ -423,7 +425,8 @@ impl Check<'_> {
                 (None, Types::BOOL)
             }
             BinaryOp::Same => {
-                let references = self.program.holds_references(ty);
+                let shared = !self.program.values.contains(&ty);
+                let references = self.program.holds_references(ty) && shared;
                 self.require(references, "a comparison of references");
                 (None, Types::BOOL)
             }
