@@ -292,8 +292,21 @@ impl Body<'_, '_> {
                 }
             );
             let names: Vec<String> = (0..inputs.len()).map(|index| format!("x{index}")).collect();
-            let diagnostic = Diagnostic::error("E0501", message, span, "")
-                .help(format!("write `({}) => …`", names.join(", ")));
+            let of_tuple = match inputs[..] {
+                [only] => matches!(self.ty(only), Ty::Tuple(parts) if parts.len() == params.len()),
+                _ => false,
+            };
+            let help = if of_tuple {
+                let names: Vec<&str> =
+                    params.iter().map(|param| param.name.name.as_str()).collect();
+                let names = names.join(", ");
+                format!(
+                    "it gets one tuple; take it apart inside: `x => {{ let ({names}) = x; … }}`"
+                )
+            } else {
+                format!("write `({}) => …`", names.join(", "))
+            };
+            let diagnostic = Diagnostic::error("E0501", message, span, "").help(help);
             self.report(diagnostic);
             return self.error_expr(span);
         }
