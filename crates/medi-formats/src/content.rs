@@ -120,7 +120,8 @@ impl Content {
 
     fn help(self) -> &'static str {
         match self {
-            Content::Fasta | Content::Fastq => "open it as sequences",
+            Content::Fasta => "open it as sequences",
+            Content::Fastq => "open it as reads",
             Content::Sam | Content::Bam => "open it as aligned reads",
             Content::Vcf | Content::Bcf => "open it as variants",
             Content::Json | Content::Table => {
@@ -293,5 +294,6 @@ mod tests {
             error.to_string(),
             "a.json: this is a BAM file (aligned reads), not health records\nhelp: open it as aligned reads"
         );
+        assert_eq!(Content::Fastq.help(), "open it as reads");
     }
 }
