@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::support::{compare, root};
 use medi_check::library::FILES;
-use medi_syntax::ast::{Func, Item};
+use medi_syntax::ast::{Field, Func, Item, Variant};
 use medi_syntax::parse;
 use medi_syntax::source::{SourceMap, Span};
 
@@ -19,6 +19,9 @@ Built into the language itself: `print(a, b, …)`, `str(x)`, `len(x)`; `int(x)`
 `min`, `max`, `sqrt`, `floor`, `ceil`; `band`, `bor`, `bxor`, `bnot`, `shl`, `shr`; `same(a, b)`; `fail(message)`, `result.or(default)`;
 `list[T]()`, `map[K, V]()`; and in a [scope](language.md#scopes) `allocate`, `free`, `promote`, `buffer.view[T]`, `view.slice`.
 ";
+
+/// Files whose records are data that programs read, not the insides of something.
+const DATA: [&str; 2] = ["lib/health.medi", "lib/genome.medi"];
 
 struct Page {
     text: String,
@@ -49,8 +52,28 @@ impl Page {
                 heading = group;
             }
             let doc = doc.split_whitespace().collect::<Vec<_>>().join(" ");
-            writeln!(self.text, "- `{}`: {doc}", self.signature(signature)).expect("a string");
+            let parts = if DATA.contains(&path) { self.parts(item) } else { String::new() };
+            writeln!(self.text, "- `{}`: {doc}{parts}", self.signature(signature))
+                .expect("a string");
         }
+    }
+
+    /// What a record or an enum consists of.
+    fn parts(&self, item: &Item) -> String {
+        let (kind, parts): (_, Vec<String>) = match item {
+            Item::Record(record) => {
+                let part = |field: &Field| {
+                    format!("`{}: {}`", field.name.name, self.sources.text(field.ty.span))
+                };
+                ("Fields", record.fields.iter().map(part).collect())
+            }
+            Item::Enum(item) => {
+                let part = |variant: &Variant| format!("`{}`", variant.name.name);
+                ("Values", item.variants.iter().map(part).collect())
+            }
+            _ => return String::new(),
+        };
+        format!(" {kind}: {}.", parts.join(", "))
     }
 
     fn signature(&self, span: Span) -> String {
