@@ -2,6 +2,8 @@
 //! strings.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use medi_heap::{Heap, Mutator, ObjectRef, OutOfMemory, layout};
 
@@ -10,14 +12,20 @@ use crate::context::Context;
 use crate::entry;
 use crate::error::{RuntimeError, codes};
 use crate::memory_report;
+use crate::output::Output;
+use crate::pool::POLL_CANCEL;
 use crate::shape::Shapes;
-use crate::stack;
-use crate::thread::{Stop, Thread};
+use crate::stack::{self, Departure, Frames};
+use crate::thread::{Run, Stop, Thread};
 use crate::value::{ArrayTypes, object};
+use crate::work::Execution;
 
 /// Where the functions that every program sees are declared.
-const PRELUDE: [&str; 4] =
-    ["lib/core.medi", "lib/text.medi", "lib/numbers.medi", "lib/system.medi"];
+const PRELUDE: [&str; 5] =
+    ["lib/core.medi", "lib/text.medi", "lib/numbers.medi", "lib/system.medi", TASKS];
+
+/// Where tasks are declared. A call stack shows what runs in a task, not how it was started.
+const TASKS: &str = "lib/tasks.medi";
 
 /// A native function's view of the thread that called it. Fields of the thread are borrowed one at a time:
 /// the collector reads others while the mutator is borrowed.
@@ -36,6 +44,26 @@ macro_rules! fields {
             unsafe { &mut (*self.thread()).$name }
         }
     )*};
+}
+
+/// Runs `wait` in native state, if the thread is not in it already; see [`Call::waiting`].
+///
+/// # Safety
+/// `context` is this thread's, and it is in native code that is no leaf.
+pub(crate) unsafe fn waiting<R>(context: *mut Context, wait: impl FnOnce() -> R) -> R {
+    // SAFETY: the caller's promise; the flag is this thread's own.
+    unsafe {
+        let thread = (*context).thread;
+        if (*thread).waiting {
+            return wait();
+        }
+        (*thread).waiting = true;
+        (*thread).mutator.enter_native();
+        let answer = wait();
+        (*thread).mutator.leave_native();
+        (*thread).waiting = false;
+        answer
+    }
 }
 
 impl Call {
@@ -58,10 +86,60 @@ impl Call {
         mutator: Mutator,
         scopes: medi_region::Scopes<crate::thread::HeapLedger>,
         handles: crate::handles::Handles,
-        output: crate::output::Output,
+        jobs: crossbeam_deque::Worker<crate::pool::Job>,
         builder: Vec<u8>,
         scratch: Vec<u8>,
         stop: Option<Stop>,
+    }
+
+    pub fn run(&self) -> &Arc<Run> {
+        // SAFETY: as for shapes.
+        unsafe { &(*self.thread()).run }
+    }
+
+    pub fn output(&self) -> &Output {
+        // SAFETY: as for shapes.
+        unsafe { &(*self.thread()).output }
+    }
+
+    /// The part of a task that this thread runs; `None` in `main`.
+    pub fn execution(&self) -> Option<&Execution> {
+        // SAFETY: an execution lies in the frame of the native code that runs it, below this one.
+        unsafe { (*self.thread()).execution.as_ref() }
+    }
+
+    /// Sets what [`Call::execution`] answers; the old one.
+    pub fn set_execution(&self, execution: *const Execution) -> *const Execution {
+        // SAFETY: the thread of a running context is valid, and the field is not borrowed.
+        unsafe { std::mem::replace(&mut (*self.thread()).execution, execution) }
+    }
+
+    /// Where compiled code was left, to walk what this task (or `main`) has called.
+    pub fn departure(&self) -> Departure {
+        let until = self.execution().map(|execution| execution.below);
+        // SAFETY: the context of a running thread is valid, and the thread is in native code.
+        unsafe { Departure::of(self.0, until) }
+    }
+
+    /// The calls under way of this task, or of `main`.
+    pub fn frames(&self) -> Frames {
+        // SAFETY: the thread stays in native code while it looks.
+        unsafe { self.departure().frames() }
+    }
+
+    /// Whether what this thread runs is not needed any more. Takes back the request to look.
+    pub fn is_cancelled(&self) -> bool {
+        // SAFETY: the context of a running thread is valid; the word is atomic. AcqRel: whoever cancels sets the
+        // flag before the bit, so that it is seen now or the bit is set again.
+        unsafe { (*self.0).heap.poll().fetch_and(!POLL_CANCEL, Ordering::AcqRel) };
+        self.run().pool.is_stopping() || self.execution().is_some_and(|e| e.work.is_cancelled())
+    }
+
+    /// Waits for the operating system or another thread: no collection waits for this thread meanwhile, and `wait`
+    /// touches no collected memory. Not for leaves, whose callers' frames cannot be walked.
+    pub fn waiting<R>(&self, wait: impl FnOnce() -> R) -> R {
+        // SAFETY: the context is of this thread.
+        unsafe { waiting(self.0, wait) }
     }
 
     pub fn shapes(&self) -> &Shapes {
@@ -106,11 +184,14 @@ impl Call {
     /// Stops the program with an error, which gets the call stack. Its innermost calls within the prelude are
     /// left out: an index that `swap` was given is the mistake of who called `swap`.
     pub fn raise(&self, error: RuntimeError) -> Stopped {
-        // SAFETY: the thread is in native code called from compiled code.
-        let mut stack = unsafe { stack::walk(self.0, self.code()) };
+        let mut stack = stack::walk(self.frames(), self.code());
         let inner = stack.iter().take_while(|frame| PRELUDE.contains(&frame.file.as_str())).count();
         if inner < stack.len() {
             stack.drain(..inner);
+        }
+        if let Some(execution) = self.execution() {
+            execution.work.append_origin(&mut stack, self.code());
+            stack.retain(|frame| frame.file != TASKS);
         }
         self.halt(Stop::Error(error.with_stack(stack)))
     }

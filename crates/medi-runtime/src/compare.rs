@@ -21,7 +21,8 @@ pub(crate) const DEPTH: usize = 100_000;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TooDeep;
 
-/// Compares and hashes values of the shapes of one program. The heap is not touched by others meanwhile.
+/// Compares and hashes values of the shapes of one program. If another task changes them meanwhile, the answer is about
+/// a mixture of old and new parts.
 #[derive(Clone, Copy)]
 pub(crate) struct Comparer<'a> {
     pub shapes: &'a Shapes,
@@ -118,7 +119,9 @@ impl<'a> Comparer<'a> {
     unsafe fn equal_objects(self, a: Value, b: Value) -> Result<bool, TooDeep> {
         // SAFETY: passed on; the objects are of the shape's types.
         unsafe {
-            let (x, y) = (value::object(a.read(0)), value::object(b.read(0)));
+            let [x, y] = [a, b].map(|value| ObjectRef::from_address(value.read(0)));
+            // Missing only where another task changes what is compared.
+            let (Some(x), Some(y)) = (x, y) else { return Ok(x == y) };
             match &self.shapes.get(a.shape).kind {
                 Kind::Record { fields } => self.equal_parts(x.at(0), y.at(0), fields),
                 Kind::Cell { value } => {
@@ -262,7 +265,7 @@ impl<'a> Comparer<'a> {
     unsafe fn hash_object(self, v: Value) -> Result<u64, TooDeep> {
         // SAFETY: passed on; the object is of the shape's type.
         unsafe {
-            let object = value::object(v.read(0));
+            let Some(object) = ObjectRef::from_address(v.read(0)) else { return Ok(0) };
             match &self.shapes.get(v.shape).kind {
                 Kind::Record { fields } => self.hash_parts(object.at(0), fields, 2),
                 Kind::Cell { value } => {
@@ -337,8 +340,12 @@ impl<'a> Comparer<'a> {
                 }
                 Kind::List { fields, element } => {
                     let inner = self.deeper()?;
-                    let run = |v: Value| list(value::object(v.read(0)), fields);
-                    let (x, y) = (run(a), run(b));
+                    let run = |v: Value| {
+                        ObjectRef::from_address(v.read(0)).map(|object| list(object, fields))
+                    };
+                    let (Some(x), Some(y)) = (run(a), run(b)) else {
+                        return Ok(Some(Ordering::Equal));
+                    };
                     let size = self.shapes.get(*element).size as usize;
                     for index in 0..x.len.min(y.len) {
                         let at = |run: &Run| run.element(index, size, *element);
@@ -388,7 +395,7 @@ unsafe fn list(object: ObjectRef, fields: &[Place]) -> Run {
     // SAFETY: the caller's promise.
     unsafe {
         let items = value::object(field(fields, "items").read(object));
-        let len = field(fields, "len").read::<i64>(object) as usize;
+        let len = value::counted(items, field(fields, "len").read::<i64>(object));
         Run { data: items.at(layout::ARRAY_DATA), len }
     }
 }

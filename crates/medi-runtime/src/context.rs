@@ -98,6 +98,7 @@ impl Stub {
 
 /// One run of compiled code that called native code that called compiled code again: joins the two runs
 /// of frames for a walk.
+#[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Activation {
     pub previous: *const Activation,

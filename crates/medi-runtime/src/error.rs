@@ -18,6 +18,9 @@ pub mod codes {
     pub const DOUBLE_FREE: &str = "R0012";
     pub const BAD_ARGUMENT: &str = "R0013";
     pub const FILE: &str = "R0014";
+    pub const DEADLOCK: &str = "R0015";
+    /// Something is missing where another task was changing it at the same time.
+    pub const RACE: &str = "R0016";
     /// A mistake of the compiler or the runtime.
     pub const INTERNAL: &str = "R0099";
 }
@@ -32,6 +35,13 @@ pub struct Frame {
     pub line: u32,
     /// Counted from 1; 0 when the place is not known.
     pub column: u32,
+}
+
+impl Frame {
+    /// A line between calls that is no call; it begins with `…`.
+    pub fn note(text: String) -> Frame {
+        Frame { function: text, file: String::new(), line: 0, column: 0 }
+    }
 }
 
 impl fmt::Display for Frame {

@@ -225,8 +225,9 @@ impl Printer<'_> {
                 Kind::List { fields, element } => {
                     let len = field(fields, "len").read::<i64>(object);
                     let items = field(fields, "items").read::<u64>(object);
-                    let data = value::object(items).at::<u8>(layout::ARRAY_DATA);
-                    self.elements(data, len as usize, *element);
+                    let items = value::object(items);
+                    let data = items.at::<u8>(layout::ARRAY_DATA);
+                    self.elements(data, value::counted(items, len), *element);
                 }
                 Kind::Array { element } => {
                     let data = object.at::<u8>(layout::ARRAY_DATA);
@@ -315,7 +316,7 @@ impl Printer<'_> {
                     self.text(", ");
                 }
                 if self.full(shown) {
-                    let text = format!("… {} more", entries.count - shown);
+                    let text = format!("… {} more", entries.count.saturating_sub(shown));
                     self.text(&text);
                     break;
                 }
@@ -385,11 +386,15 @@ impl MapEntries {
         // SAFETY: the caller's promise.
         unsafe {
             let object = |name: &str| value::object(field(fields, name).read::<u64>(map));
+            let (keys, values) = (object("keys"), object("values"));
+            let used = field(fields, "used").read::<i64>(map);
+            let used = value::counted(keys, used).min(value::counted(values, used));
+            let count = field(fields, "count").read::<i64>(map);
             MapEntries {
-                count: field(fields, "count").read::<i64>(map) as usize,
-                used: field(fields, "used").read::<i64>(map) as usize,
-                keys: object("keys"),
-                values: object("values"),
+                count: usize::try_from(count).unwrap_or(0).min(used),
+                used,
+                keys,
+                values,
                 gone: object("gone"),
             }
         }

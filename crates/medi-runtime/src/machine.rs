@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use medi_heap::{Embedder, Heap, HeapError, MutatorWords, ObjectRef, OutOfMemory, TypeId, layout};
 
+use crate::call::Call;
 use crate::code_map::CodeMap;
 use crate::context::Context;
 use crate::entry::{self, Raised, Registers};
@@ -22,7 +23,7 @@ use crate::output::Output;
 use crate::shape::{Kind, Place, ShapeId, Shapes};
 use crate::stack;
 use crate::stats::RunStats;
-use crate::thread::{Session, Stop};
+use crate::thread::{Limits, Session, Stop};
 use crate::trap::{self, InterruptGuard};
 
 /// A compiled program.
@@ -114,10 +115,9 @@ impl Machine {
         output: Output,
     ) -> Result<Outcome, StartError> {
         std::thread::scope(|scope| {
-            let stack = usize::try_from(self.options.stack_size).unwrap_or(usize::MAX / 2);
             let program = Builder::new()
                 .name("main".into())
-                .stack_size(stack.max(MIN_STACK))
+                .stack_size(self.stack_size())
                 .spawn_scoped(scope, || self.run_here(image, args, output))
                 .map_err(StartError::Thread)?;
             match program.join() {
@@ -130,13 +130,11 @@ impl Machine {
     /// Runs a program on the calling thread.
     fn run_here(&self, image: &Image, args: &[String], output: Output) -> io::Result<Outcome> {
         trap::install();
-        let started = Session::new(
-            &self.heap,
-            Arc::clone(&image.shapes),
-            Arc::clone(&image.code),
-            &image.literals,
-            output,
-        );
+        let limits = Limits { threads: self.options.thread_count(), stack_size: self.stack_size() };
+        let (shapes, code) = (Arc::clone(&image.shapes), Arc::clone(&image.code));
+        let owner = Some(Arc::clone(&image.owner));
+        let literals = &image.literals;
+        let started = Session::first(&self.heap, shapes, code, literals, output, limits, owner);
         let mut session = match started {
             Ok(session) => session,
             Err(error) => return Ok(self.out_of_memory(image, &error)),
@@ -150,15 +148,32 @@ impl Machine {
             }
         }
         let context = session.context();
+        let run = Arc::clone(&session.thread().run);
         // SAFETY: the context is that of this session, which ends after the guard; the image's maker
         // promises the address of `main` and its arguments; nothing has allocated since they were made.
-        let ended = unsafe {
-            let _interrupt = InterruptGuard::new(context);
-            entry::enter(context, image.main, &mut registers)
+        let (_interrupt, ended) = unsafe {
+            let interrupt = InterruptGuard::new(context);
+            (interrupt, entry::enter(context, image.main, &mut registers))
         };
-        let mut outcome = match ended {
-            Ok(()) => Outcome { exit_code: 0, error: None, interrupted: false },
-            Err(Raised) => stopped(session.thread().stop.take()),
+        let stop = match ended {
+            Ok(()) => None,
+            Err(Raised) => session.thread().stop.take().or_else(|| {
+                let message = "the program stopped without saying why; this is a mistake in Medi";
+                Some(Stop::Error(RuntimeError::new(codes::INTERNAL, message)))
+            }),
+        };
+        // SAFETY: the context is this thread's, and no compiled code runs.
+        let call = unsafe { Call::new(context) };
+        match stop {
+            None => run.pool.finish(call),
+            // Whoever cancelled this thread has said why.
+            Some(Stop::Cancelled) => {}
+            Some(stop) => run.pool.stop(stop),
+        }
+        call.waiting(|| run.pool.end());
+        let mut outcome = match run.pool.take_stop() {
+            Some(stop) => stopped(stop),
+            None => Outcome { exit_code: 0, error: None, interrupted: false },
         };
         if let Err(error) = session.thread().output.flush()
             && error.kind() != io::ErrorKind::BrokenPipe
@@ -171,6 +186,11 @@ impl Machine {
         Ok(outcome)
     }
 
+    /// Of each thread.
+    fn stack_size(&self) -> usize {
+        usize::try_from(self.options.stack_size).unwrap_or(usize::MAX / 2).max(MIN_STACK)
+    }
+
     fn out_of_memory(&self, image: &Image, error: &OutOfMemory) -> Outcome {
         let error = memory_report::out_of_memory(&self.heap, &image.code, error);
         Outcome { exit_code: 1, error: Some(error), interrupted: false }
@@ -180,16 +200,12 @@ impl Machine {
 /// Room for some depth of calls above the reserve that [`entry::stack_floor`] keeps.
 const MIN_STACK: usize = 3 * entry::NATIVE_RESERVE;
 
-fn stopped(stop: Option<Stop>) -> Outcome {
+fn stopped(stop: Stop) -> Outcome {
     let (exit_code, error, interrupted) = match stop {
-        Some(Stop::Error(error)) => (1, Some(error), false),
-        Some(Stop::Exit(code)) => (code, None, false),
-        Some(Stop::Interrupted) => (130, None, true),
-        Some(Stop::BrokenPipe) => (0, None, false),
-        None => {
-            let message = "the program stopped without saying why; this is a mistake in Medi";
-            (1, Some(RuntimeError::new(codes::INTERNAL, message)), false)
-        }
+        Stop::Error(error) => (1, Some(error), false),
+        Stop::Exit(code) => (code, None, false),
+        Stop::Interrupted => (130, None, true),
+        Stop::BrokenPipe | Stop::Cancelled => (0, None, false),
     };
     Outcome { exit_code, error, interrupted }
 }

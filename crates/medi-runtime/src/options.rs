@@ -2,7 +2,7 @@
 //! fields of [`Options`] are the same choices for Rust.
 
 use std::fmt;
-use std::num::NonZeroU64;
+use std::num::{NonZero, NonZeroU64};
 use std::path::PathBuf;
 
 use medi_heap::Bytes;
@@ -24,8 +24,10 @@ pub struct Options {
     /// What collected memory and scope memory may hold together. Default: three quarters of what the
     /// machine or the container has.
     pub memory: Option<u64>,
-    /// Stack of the program's thread, taken as it is used. Default: 256 MiB.
+    /// Stack of each thread, taken as it is used. Default: 256 MiB.
     pub stack_size: u64,
+    /// How many threads run tasks at the same time. Default: as many as the machine or the container has.
+    pub threads: Option<usize>,
     pub gc_stats: GcStats,
     /// Collect at every n-th allocation.
     pub collect_every: Option<NonZeroU64>,
@@ -57,6 +59,7 @@ impl Default for Options {
         Options {
             memory: None,
             stack_size: 256 << 20,
+            threads: None,
             gc_stats: GcStats::Off,
             collect_every: None,
             verify: false,
@@ -118,6 +121,13 @@ pub static OPTIONS: &[OptionSpec] = &[
         SIZE,
         "Stack for nested calls [default: 256MB]",
         |o, v| set(&mut o.stack_size, size(v))
+    ),
+    option!(
+        "threads",
+        "MEDI_THREADS",
+        Takes::Value("N"),
+        "How many threads run tasks at the same time [default: one for each processor]",
+        |o, v| set_some(&mut o.threads, threads(v))
     ),
     option!(
         "gc-stats",
@@ -247,6 +257,12 @@ impl Options {
         self.memory.unwrap_or_else(|| machine_memory() / 4 * 3)
     }
 
+    /// How many threads run tasks.
+    pub fn thread_count(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        self.threads.unwrap_or_else(processors).min(MOST_THREADS)
+    }
+
     /// What the heap is made with.
     pub fn heap_options(&self) -> medi_heap::Options {
         let defaults = medi_heap::Options::default();
@@ -280,6 +296,14 @@ fn set_some<T>(field: &mut Option<T>, value: Result<T, String>) -> Result<(), St
 
 fn whole(least: &str) -> String {
     format!("wants a whole number of at least {least}")
+}
+
+/// More would not fit into the address space with their stacks.
+const MOST_THREADS: usize = 256;
+
+fn threads(value: &str) -> Result<usize, String> {
+    let count = value.parse().ok().filter(|count| (1..=MOST_THREADS).contains(count));
+    count.ok_or_else(|| format!("wants a whole number from 1 to {MOST_THREADS}, not `{value}`"))
 }
 
 fn switch(value: &str) -> Result<bool, String> {
@@ -384,6 +408,13 @@ mod tests {
         let error = Options::from_env(|name| (name == "MEDI_MEMORY").then(|| "lots".into()));
         let text = error.unwrap_err().to_string();
         assert_eq!(text, "MEDI_MEMORY: wants a size such as 512MB or 2GB, not `lots`");
+    }
+
+    #[test]
+    fn threads_are_a_whole_number_that_a_machine_can_have() {
+        let read = |text| threads(text).ok();
+        assert_eq!([read("1"), read("256")], [Some(1), Some(256)]);
+        assert_eq!([read("0"), read("257"), read("-2"), read("two"), read("")], [None; 5]);
     }
 
     #[test]

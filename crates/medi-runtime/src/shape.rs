@@ -269,6 +269,25 @@ impl Shapes {
         scalars.filter(|(_, s)| *s == Scalar::Ref).map(|(offset, _)| base + offset).collect()
     }
 
+    /// Of each scalar of a value: it is a reference, and the type says that it is never nil.
+    pub fn never_nil(&self, id: ShapeId) -> Vec<bool> {
+        let shape = self.get(id);
+        match &shape.kind {
+            Kind::Str
+            | Kind::List { .. }
+            | Kind::Map { .. }
+            | Kind::Record { .. }
+            | Kind::Enum { .. }
+            | Kind::Array { .. }
+            | Kind::Func
+            | Kind::Cell { .. } => vec![true],
+            Kind::Tuple { parts } => {
+                parts.iter().flat_map(|part| self.never_nil(part.shape)).collect()
+            }
+            _ => vec![false; shape.scalars.len()],
+        }
+    }
+
     fn value_layout(&self, kind: &Kind) -> (u32, u32, Vec<(u32, Scalar)>) {
         let one = |scalar: Scalar| (scalar.size(), scalar.size(), vec![(0, scalar)]);
         match kind {
@@ -353,5 +372,8 @@ mod tests {
         let (text, int) = (shapes.add("string", Kind::Str), shapes.add("int", Kind::Int));
         let pair = shapes.add_tuple("(int, string)", &[int, text]);
         assert_eq!(shapes.value_references(pair, 16), vec![24]);
+        assert_eq!(shapes.never_nil(pair), [false, true]);
+        let maybe = shapes.add_optional("(int, string)?", pair);
+        assert_eq!(shapes.never_nil(maybe), [false, false, false]);
     }
 }

@@ -22,10 +22,54 @@ pub struct RawFrame {
 }
 
 /// The frames of compiled code, innermost first.
+#[derive(Clone, Copy)]
 pub struct Frames {
     next: RawFrame,
     entry_fp: usize,
     outer: *const Activation,
+    /// The walk ends before the activation whose previous one is this.
+    until: Option<*const Activation>,
+}
+
+/// Where a thread left compiled code, so that its frames can be walked later from any thread, as long as it
+/// has not come back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Departure {
+    left: Activation,
+    until: Option<*const Activation>,
+}
+
+// SAFETY: the pointers are only followed by `frames`, whose caller promises that what they point to is still there.
+unsafe impl Send for Departure {}
+// SAFETY: as above.
+unsafe impl Sync for Departure {}
+
+impl Departure {
+    /// # Safety
+    /// As [`Frames::new`]. `until` is the context's activation when the walked part of the stack began;
+    /// `None` when it is the whole stack.
+    pub unsafe fn of(context: *const Context, until: Option<*const Activation>) -> Departure {
+        // SAFETY: the caller promises a valid context.
+        let context = unsafe { &*context };
+        let left = Activation {
+            previous: context.activation,
+            exit_fp: context.exit_fp,
+            exit_pc: context.exit_pc,
+            entry_fp: context.entry_fp,
+        };
+        Departure { left, until }
+    }
+
+    /// # Safety
+    /// The thread has not come back to compiled code from where it left, except to run more on top.
+    pub unsafe fn frames(self) -> Frames {
+        Frames {
+            next: RawFrame { fp: self.left.exit_fp, return_address: self.left.exit_pc },
+            entry_fp: self.left.entry_fp,
+            outer: self.left.previous,
+            until: self.until,
+        }
+    }
 }
 
 impl Frames {
@@ -35,13 +79,8 @@ impl Frames {
     /// `context` is valid, its thread is in native code called from compiled code (or was never in
     /// compiled code), and stays there while the frames are walked.
     pub unsafe fn new(context: *const Context) -> Frames {
-        // SAFETY: the caller promises a valid context.
-        let context = unsafe { &*context };
-        Frames {
-            next: RawFrame { fp: context.exit_fp, return_address: context.exit_pc },
-            entry_fp: context.entry_fp,
-            outer: context.activation,
-        }
+        // SAFETY: passed on.
+        unsafe { Departure::of(context, None).frames() }
     }
 }
 
@@ -56,6 +95,9 @@ impl Iterator for Frames {
             // SAFETY: an activation lives in the native frame that entered compiled code again, which
             // has not returned while the walked thread stays where it is.
             let outer = unsafe { &*self.outer };
+            if self.until == Some(outer.previous) {
+                return None;
+            }
             self.next = RawFrame { fp: outer.exit_fp, return_address: outer.exit_pc };
             self.entry_fp = outer.entry_fp;
             self.outer = outer.previous;
@@ -89,11 +131,7 @@ pub unsafe fn visit_roots(
 
 /// How many calls of the program's functions are under way, inlined ones included.
 ///
-/// # Safety
-/// As [`Frames::new`].
-pub unsafe fn depth(context: *const Context, code: &CodeMap) -> usize {
-    // SAFETY: passed on.
-    let frames = unsafe { Frames::new(context) };
+pub fn depth(frames: Frames, code: &CodeMap) -> usize {
     frames.map(|frame| code.unresolved_frames(frame.return_address).len()).sum()
 }
 
@@ -107,13 +145,8 @@ struct Run<'a> {
 /// The call stack as a person reads it, innermost first. Equal calls in a row are folded into one and a line
 /// that counts the others; a stack that is deep nevertheless is shortened in the middle. Either line is a frame
 /// whose function begins with `…` and whose line is 0.
-///
-/// # Safety
-/// As [`Frames::new`].
-pub unsafe fn walk(context: *const Context, code: &CodeMap) -> Vec<Frame> {
-    // SAFETY: passed on.
-    let calls = unsafe { Frames::new(context) };
-    let calls = calls.flat_map(|frame| code.unresolved_frames(frame.return_address));
+pub fn walk(frames: Frames, code: &CodeMap) -> Vec<Frame> {
+    let calls = frames.flat_map(|frame| code.unresolved_frames(frame.return_address));
     fold(calls, |function, position| code.frame(function, position))
 }
 
@@ -142,7 +175,6 @@ fn fold<'a>(
             left_out += bottom.pop_front().map_or(0, |run| run.calls);
         }
     }
-    let note = |function| Frame { function, file: String::new(), line: 0, column: 0 };
     let mut frames = vec![];
     let show = |frames: &mut Vec<Frame>, run: Run| {
         frames.push(frame(run.function, run.position));
@@ -151,13 +183,13 @@ fn fold<'a>(
             2 => frames.push(frame(run.function, run.position)),
             calls => {
                 let others = grouped(calls - 1);
-                frames.push(note(format!("… {others} more calls of {}", run.function)));
+                frames.push(Frame::note(format!("… {others} more calls of {}", run.function)));
             }
         }
     };
     top.into_iter().for_each(|run| show(&mut frames, run));
     if left_out > 0 {
-        frames.push(note(format!("… {} more calls …", grouped(left_out))));
+        frames.push(Frame::note(format!("… {} more calls …", grouped(left_out))));
     }
     bottom.into_iter().for_each(|run| show(&mut frames, run));
     frames

@@ -66,6 +66,10 @@ unsafe extern "C" fn safepoint(context: *mut Context, _: u64, _: u64) -> u64 {
         call.halt(Stop::Interrupted);
         return 0;
     }
+    if call.is_cancelled() {
+        call.halt(Stop::Cancelled);
+        return 0;
+    }
     call.mutator().safepoint();
     0
 }
@@ -137,8 +141,7 @@ unsafe extern "C" fn raise_trap(context: *mut Context, code: u64, operand: u64) 
     let mut error = trap_error(code);
     match code {
         TrapCode::StackOverflow => {
-            // SAFETY: the thread is in native code called from compiled code.
-            let depth = unsafe { stack::depth(context, call.code()) };
+            let depth = stack::depth(call.frames(), call.code());
             error.message = format!(
                 "the calls are nested {} deep, too deep for the stack",
                 stack::grouped(depth)
@@ -156,11 +159,16 @@ unsafe extern "C" fn raise_trap(context: *mut Context, code: u64, operand: u64) 
         TrapCode::Overflow
         | TrapCode::DivideByZero
         | TrapCode::NilAssert
+        | TrapCode::Race
         | TrapCode::Unreachable => {}
     }
     call.raise(error);
     0
 }
+
+/// What to do about R0016.
+pub(crate) const RACE_HELP: &str = "what several tasks use at the same time, none of them may change; give each its own, and put the \
+     parts together when the tasks have ended";
 
 fn trap_error(code: TrapCode) -> RuntimeError {
     let (number, help) = match code {
@@ -183,6 +191,7 @@ fn trap_error(code: TrapCode) -> RuntimeError {
             codes::STACK_OVERFLOW,
             "a function calls itself without end, or a loop would do; --stack-size allows more",
         ),
+        TrapCode::Race => (codes::RACE, RACE_HELP),
         TrapCode::Unreachable | TrapCode::BadAccess => (codes::INTERNAL, ""),
     };
     let error = RuntimeError::new(number, code.message());

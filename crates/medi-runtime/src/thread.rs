@@ -1,13 +1,16 @@
 //! The part of a running thread that only Rust code reads, and a [`Session`]: a thread attached to a heap,
-//! ready to run compiled code.
+//! ready to run compiled code. What the threads of one run share is a [`Run`].
 //!
 //! [`Context`] and [`Thread`] point at each other and stay where they are for the life of the session. Native code
 //! never holds a `&mut Thread` while it allocates: the collector reads [`Thread::code`] through the
 //! context meanwhile. It borrows single fields instead.
 
+use std::any::Any;
+use std::cell::UnsafeCell;
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use crossbeam_deque::Worker;
 use medi_heap::{Heap, Mutator, ObjectRef, OutOfMemory, RootRange, layout};
 use medi_region::{Ledger, Refused, Scopes};
 
@@ -17,9 +20,11 @@ use crate::entry;
 use crate::error::RuntimeError;
 use crate::handles::Handles;
 use crate::output::Output;
+use crate::pool::{Job, Pool};
 use crate::shape::Shapes;
 use crate::stubs;
 use crate::value::ArrayTypes;
+use crate::work::Execution;
 
 /// Counts scope memory against the heap's limit.
 pub struct HeapLedger(Heap);
@@ -44,6 +49,60 @@ pub enum Stop {
     Interrupted,
     /// Nobody reads what the program prints.
     BrokenPipe,
+    /// What this thread ran is not needed any more: it failed elsewhere, or the program stops.
+    Cancelled,
+}
+
+/// String literals, made once for all threads.
+struct Literals {
+    // Dropped before the slots that it names.
+    range: Option<RootRange>,
+    slots: Box<[UnsafeCell<usize>]>,
+}
+
+// SAFETY: the slots are written while the session that makes them starts, before any other thread runs compiled
+// code, and by a collector as it does with all registered roots.
+unsafe impl Send for Literals {}
+// SAFETY: as above.
+unsafe impl Sync for Literals {}
+
+impl Literals {
+    fn new(heap: &Heap, count: usize) -> Literals {
+        let slots: Box<[_]> = (0..count).map(|_| UnsafeCell::new(0usize)).collect();
+        let mut literals = Literals { range: None, slots };
+        // SAFETY: the slots are in a box that is kept until after the range is dropped; they hold zero or
+        // strings; only running mutators of this heap read them.
+        literals.range = Some(unsafe { heap.register_roots(literals.first(), count) });
+        literals
+    }
+
+    fn first(&self) -> *mut usize {
+        UnsafeCell::raw_get(self.slots.as_ptr())
+    }
+}
+
+/// What tasks of a run may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many threads run the program's code at the same time.
+    pub threads: usize,
+    /// Bytes of stack of each thread that the run starts.
+    pub stack_size: usize,
+}
+
+/// What all threads of one run of a program share. A thread that is stuck in the operating system when the program
+/// ends keeps it alive.
+pub struct Run {
+    heap: Heap,
+    shapes: Arc<Shapes>,
+    code: Arc<CodeMap>,
+    arrays: Arc<ArrayTypes>,
+    output: Output,
+    hash_seed: u64,
+    literals: OnceLock<Literals>,
+    pub(crate) pool: Pool,
+    /// Keeps the code in memory.
+    _owner: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 pub struct Thread {
@@ -51,6 +110,7 @@ pub struct Thread {
     pub heap: Heap,
     pub shapes: Arc<Shapes>,
     pub code: Arc<CodeMap>,
+    pub run: Arc<Run>,
     /// Set together with [`Context::raised`].
     pub stop: Option<Stop>,
     pub scopes: Scopes<HeapLedger>,
@@ -62,20 +122,24 @@ pub struct Thread {
     pub scratch: Vec<u8>,
     /// Fixed for the process's life; see `string_hash`.
     pub hash_seed: u64,
-    pub(crate) arrays: ArrayTypes,
+    pub(crate) arrays: Arc<ArrayTypes>,
+    /// What this thread has started and other threads may take.
+    pub(crate) jobs: Worker<Job>,
+    /// The part of a task that this thread runs, in the frame of native code that started it; null in `main`.
+    pub(crate) execution: *const Execution,
+    /// The thread is in native state.
+    pub(crate) waiting: bool,
 }
 
 /// A thread attached to a heap.
 pub struct Session {
-    // Dropped in this order: the literals and the thread (with its mutator) before the words that they use.
-    literal_roots: Option<RootRange>,
-    literals: Box<[usize]>,
+    // Dropped in this order: the thread (with its mutator) before the words that it uses.
     thread: Box<Thread>,
     context: Box<Context>,
 }
 
 impl Session {
-    /// Attaches the calling thread and makes the literals.
+    /// Attaches the calling thread as the first of a run, and makes the literals.
     ///
     /// # Errors
     /// When the literals do not fit in the heap.
@@ -86,40 +150,78 @@ impl Session {
         literals: &[String],
         output: Output,
     ) -> Result<Session, OutOfMemory> {
+        let limits = Limits { threads: 1, stack_size: 8 << 20 };
+        Session::first(heap, shapes, code, literals, output, limits, None)
+    }
+
+    /// As [`Session::new`], with a choice of what tasks may use; `owner` keeps the code in memory.
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn first(
+        heap: &Heap,
+        shapes: Arc<Shapes>,
+        code: Arc<CodeMap>,
+        literals: &[String],
+        output: Output,
+        limits: Limits,
+        owner: Option<Arc<dyn Any + Send + Sync>>,
+    ) -> Result<Session, OutOfMemory> {
+        let run = Arc::new(Run {
+            heap: heap.clone(),
+            arrays: Arc::new(ArrayTypes::new(&shapes)),
+            shapes,
+            code,
+            output,
+            hash_seed: seed(),
+            literals: OnceLock::new(),
+            pool: Pool::new(limits),
+            _owner: owner,
+        });
+        let mut session = Session::join(&run);
+        let made = run.literals.get_or_init(|| Literals::new(heap, literals.len()));
+        session.context.literals = made.first();
+        for (index, text) in literals.iter().enumerate() {
+            let string = session.string(text)?.address();
+            // SAFETY: no other thread of the run exists yet, and this one is not at a safepoint.
+            unsafe { *made.slots[index].get() = string };
+        }
+        Ok(session)
+    }
+
+    /// Attaches the calling thread to a run.
+    pub(crate) fn join(run: &Arc<Run>) -> Session {
         let mut context = Box::new(Context::new(ptr::null_mut(), stubs::addresses()));
         // SAFETY: the words are in a box that the session keeps until after the mutator is dropped.
-        let mutator = unsafe { heap.attach(&raw mut context.heap) };
-        let arrays = ArrayTypes::new(&shapes);
+        let mutator = unsafe { run.heap.attach(&raw mut context.heap) };
         let scopes = Scopes::new(
-            HeapLedger(heap.clone()),
-            medi_region::Options { poison: heap.options().poison },
+            HeapLedger(run.heap.clone()),
+            medi_region::Options { poison: run.heap.options().poison },
         );
         let thread = Box::new(Thread {
             mutator,
-            heap: heap.clone(),
-            shapes,
-            code,
+            heap: run.heap.clone(),
+            shapes: Arc::clone(&run.shapes),
+            code: Arc::clone(&run.code),
+            run: Arc::clone(run),
             stop: None,
             scopes,
             handles: Handles::default(),
-            output,
+            output: run.output.clone(),
             builder: vec![],
             scratch: vec![],
-            hash_seed: seed(),
-            arrays,
+            hash_seed: run.hash_seed,
+            arrays: Arc::clone(&run.arrays),
+            jobs: Worker::new_lifo(),
+            execution: ptr::null(),
+            waiting: false,
         });
-        let slots = vec![0usize; literals.len()].into_boxed_slice();
-        let mut session = Session { literal_roots: None, literals: slots, thread, context };
+        let mut session = Session { thread, context };
         session.context.thread = &raw mut *session.thread;
-        session.context.literals = session.literals.as_mut_ptr();
-        let (slots, count) = (session.literals.as_mut_ptr(), session.literals.len());
-        // SAFETY: the slots are in a box that the session keeps until after the range is dropped; they
-        // hold zero or strings; only this thread's code reads them.
-        session.literal_roots = Some(unsafe { heap.register_roots(slots, count) });
-        for (index, text) in literals.iter().enumerate() {
-            session.literals[index] = session.string(text)?.address();
-        }
-        Ok(session)
+        session.context.literals = run.literals.get().map_or(ptr::null_mut(), Literals::first);
+        // SAFETY: the context is taken off again before the session's box is freed.
+        unsafe { run.pool.add(session.context(), session.thread.jobs.stealer()) };
+        session
     }
 
     /// The first argument of everything compiled.
@@ -150,6 +252,13 @@ impl Session {
             data.copy_from_nonoverlapping(text.as_ptr(), text.len());
         }
         Ok(string)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let context = self.context();
+        self.thread.run.pool.remove(context);
     }
 }
 

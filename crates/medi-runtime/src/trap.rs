@@ -38,10 +38,12 @@ pub enum TrapCode {
     /// Compiled code touched memory that it must not: a mistake of the compiler. The operand is the
     /// address.
     BadAccess,
+    /// A reference that the type says is there is not: another task took it away.
+    Race,
 }
 
 impl TrapCode {
-    const ALL: [TrapCode; 9] = [
+    const ALL: [TrapCode; 10] = [
         TrapCode::Overflow,
         TrapCode::DivideByZero,
         TrapCode::NilAssert,
@@ -51,6 +53,7 @@ impl TrapCode {
         TrapCode::StackOverflow,
         TrapCode::Unreachable,
         TrapCode::BadAccess,
+        TrapCode::Race,
     ];
 
     /// The code with that number, as [`crate::context::Stub::RaiseTrap`] receives it.
@@ -74,6 +77,7 @@ impl TrapCode {
                 "the program reached a place that the compiler took for unreachable; this is a mistake \
                  in Medi, please report it"
             }
+            TrapCode::Race => "another task took this value away while it was read",
             TrapCode::BadAccess => {
                 "the program touched memory that is not its own; this is a mistake in Medi, please \
                  report it"

@@ -70,7 +70,8 @@ pub(crate) fn object(reference: u64) -> ObjectRef {
 /// # Safety
 /// `string` is a live string, and no safepoint comes while the slice is used.
 pub(crate) unsafe fn bytes<'a>(string: u64) -> &'a [u8] {
-    let string = object(string);
+    // Inside of a list that another task changes, an element may be missing.
+    let Some(string) = ObjectRef::from_address(string as usize) else { return &[] };
     // SAFETY: a string is an array of that many bytes.
     unsafe { std::slice::from_raw_parts(string.at::<u8>(layout::ARRAY_DATA), string.array_len()) }
 }
@@ -84,31 +85,37 @@ pub(crate) unsafe fn text<'a>(string: u64) -> &'a str {
     unsafe { std::str::from_utf8_unchecked(bytes(string)) }
 }
 
-/// The first `count` elements of an array.
+/// How many of the first `count` elements an array has: all of them, unless another task has put a shorter array in the
+/// place of the one that the library counted.
 ///
 /// # Safety
-/// `array` is a live array of `T`s with at least `count` elements, nobody writes to it and no safepoint
-/// comes while the slice is used.
+/// `array` is a live array.
+pub(crate) unsafe fn counted(array: ObjectRef, count: i64) -> usize {
+    // SAFETY: the caller's promise.
+    usize::try_from(count).unwrap_or(0).min(unsafe { array.array_len() })
+}
+
+/// The first `count` elements of an array, as far as there are any.
+///
+/// # Safety
+/// `array` is a live array of `T`s, plain values, and no safepoint comes while the slice is used. Another task may write
+/// to it, if the program lets it; each word that is read is then an old or a new one.
 pub(crate) unsafe fn slice<'a, T>(array: u64, count: i64) -> &'a [T] {
     let array = object(array);
     // SAFETY: the caller's promise.
-    unsafe {
-        debug_assert!(count >= 0 && count as usize <= array.array_len());
-        std::slice::from_raw_parts(array.at::<T>(layout::ARRAY_DATA), count as usize)
-    }
+    unsafe { std::slice::from_raw_parts(array.at::<T>(layout::ARRAY_DATA), counted(array, count)) }
 }
 
 /// As [`slice`], to write to.
 ///
 /// # Safety
-/// As [`slice`], and nobody else reads the elements meanwhile; references are not overwritten without the
+/// As [`slice`]; references are not overwritten without the
 /// barrier.
 pub(crate) unsafe fn slice_mut<'a, T>(array: u64, count: i64) -> &'a mut [T] {
     let array = object(array);
     // SAFETY: the caller's promise.
     unsafe {
-        debug_assert!(count >= 0 && count as usize <= array.array_len());
-        std::slice::from_raw_parts_mut(array.at::<T>(layout::ARRAY_DATA), count as usize)
+        std::slice::from_raw_parts_mut(array.at::<T>(layout::ARRAY_DATA), counted(array, count))
     }
 }
 

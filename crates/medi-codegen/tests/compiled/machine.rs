@@ -196,7 +196,7 @@ pub mod natives {
         // SAFETY: called by compiled code with its own context.
         unsafe {
             let thread = (*context).thread;
-            let stack = stack::walk(context, &(*thread).code);
+            let stack = stack::walk(stack::Frames::new(context), &(*thread).code);
             let error = RuntimeError::new("T0001", "raised").with_stack(stack);
             (*thread).stop = Some(Stop::Error(error));
             (*context).raised = 1;

@@ -1,23 +1,25 @@
 //! Arrays: copying, clearing and sorting what lists and maps are made of.
 
 use std::cmp::Ordering;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use medi_heap::layout;
+use medi_heap::{ObjectRef, layout};
 
 use super::values::{comparer, no_order, too_deep};
 use crate::call::Call;
 use crate::compare::{TooDeep, order_floats};
 use crate::context::Context;
+use crate::error::{RuntimeError, codes};
 use crate::shape::{Kind, ShapeId};
-use crate::stubs::before_store;
-use crate::value::{Elements, Value, bytes, object, slice_mut};
+use crate::stubs::{RACE_HELP, before_store};
+use crate::value::{Elements, Value, bytes, counted, object, slice_mut};
 
 super::table! {
     leaf array_copy, leaf array_clear, leaf array_reverse, call array_sort, call array_order,
 }
 
 /// `array_copy[T](from: array[T], from_index: int, to: array[T], to_index: int, count: int)`: also within one array, with overlap. The
-/// library promises the bounds.
+/// library promises the bounds; if another task changes the list meanwhile, less is copied.
 unsafe extern "C" fn array_copy(
     context: *mut Context,
     from: u64,
@@ -34,15 +36,26 @@ unsafe extern "C" fn array_copy(
         let call = Call::new(context);
         let (from, to) = (object(from), object(to));
         let elements = call.arrays().elements(to);
-        debug_assert!(from_index >= 0 && (from_index + count) as usize <= from.array_len());
-        debug_assert!(to_index >= 0 && (to_index + count) as usize <= to.array_len());
+        let (Some(there), Some(room)) = (rest(from, from_index), rest(to, to_index)) else {
+            return;
+        };
+        let count = (count as usize).min(there).min(room);
         if elements.has_references {
             before_store(call, to);
         }
         let at = |index: i64| layout::ARRAY_DATA + index as usize * elements.size;
         let source = from.at::<u8>(at(from_index));
-        to.at::<u8>(at(to_index)).copy_from(source, count as usize * elements.size);
+        to.at::<u8>(at(to_index)).copy_from(source, count * elements.size);
     }
+}
+
+/// How many elements an array has from an index on; `None` outside.
+///
+/// # Safety
+/// `array` is a live array.
+unsafe fn rest(array: ObjectRef, index: i64) -> Option<usize> {
+    // SAFETY: the caller's promise.
+    unsafe { array.array_len() }.checked_sub(usize::try_from(index).ok()?)
 }
 
 /// `array_clear[T](items: array[T], from: int, to: int)`: zero elements, so that they keep nothing alive.
@@ -55,12 +68,13 @@ unsafe extern "C" fn array_clear(context: *mut Context, items: u64, from: i64, t
         let call = Call::new(context);
         let items = object(items);
         let elements = call.arrays().elements(items);
-        debug_assert!(from >= 0 && to as usize <= items.array_len());
+        let Some(there) = rest(items, from) else { return };
+        let count = to.abs_diff(from).min(there as u64) as usize;
         if elements.has_references {
             before_store(call, items);
         }
         let start = items.at::<u8>(layout::ARRAY_DATA + from as usize * elements.size);
-        start.write_bytes(0, (to - from) as usize * elements.size);
+        start.write_bytes(0, count * elements.size);
     }
 }
 
@@ -80,7 +94,7 @@ unsafe extern "C" fn array_reverse(context: *mut Context, items: u64, count: i64
             16 => slice_mut::<[u64; 2]>(items, count).reverse(),
             size => {
                 let data = array.at::<u8>(layout::ARRAY_DATA);
-                let (mut low, mut high) = (0, count as usize);
+                let (mut low, mut high) = (0, counted(array, count));
                 while low + 1 < high {
                     high -= 1;
                     let (a, b) = (data.add(low * size), data.add(high * size));
@@ -100,21 +114,28 @@ unsafe extern "C" fn array_sort(context: *mut Context, items: u64, count: i64) {
         let array = object(items);
         let elements = call.arrays().elements(array);
         match &call.shapes().get(elements.shape).kind {
-            Kind::Int => slice_mut::<i64>(items, count).sort_unstable(),
+            Kind::Int => sort(slice_mut::<i64>(items, count), |copy| copy.sort_unstable()),
             Kind::Byte | Kind::Bool | Kind::PlainEnum { .. } => {
-                slice_mut::<u8>(items, count).sort_unstable();
+                sort(slice_mut::<u8>(items, count), |copy| copy.sort_unstable());
             }
-            Kind::Float => {
-                slice_mut::<f64>(items, count).sort_unstable_by(|a, b| order_floats(*a, *b))
-            }
+            Kind::Float => sort(slice_mut::<f64>(items, count), |copy| {
+                copy.sort_unstable_by(|a, b| order_floats(*a, *b))
+            }),
             Kind::Str => {
                 before_store(call, array);
-                slice_mut::<u64>(items, count).sort_by(|a, b| bytes(*a).cmp(bytes(*b)));
+                sort(slice_mut::<u64>(items, count), |copy| {
+                    copy.sort_by(|a, b| bytes(*a).cmp(bytes(*b)))
+                });
             }
             _ => {
-                let Some(order) = sorted(call, items, count as usize, elements) else { return };
+                let copy = Copied::new(array, count, elements);
+                let Some(order) = sorted(call, &copy) else { return };
                 before_store(call, array);
-                rearrange(items, elements.size, &order);
+                let data = array.at::<u8>(layout::ARRAY_DATA);
+                for (to, from) in order.iter().enumerate() {
+                    let source = copy.element(*from).at;
+                    data.add(to * elements.size).copy_from_nonoverlapping(source, elements.size);
+                }
             }
         }
     }
@@ -126,10 +147,46 @@ unsafe extern "C" fn array_order(context: *mut Context, keys: u64, count: i64, o
     unsafe {
         let call = Call::new(context);
         let elements = call.arrays().elements(object(keys));
-        let Some(sorted) = sorted(call, keys, count as usize, elements) else { return };
+        let copy = Copied::new(object(keys), count, elements);
+        let Some(sorted) = sorted(call, &copy) else { return };
         for (slot, index) in slice_mut::<i64>(order, count).iter_mut().zip(sorted) {
             *slot = index as i64;
         }
+    }
+}
+
+/// Sorts a copy, so that the order stays one, whatever another task does to the elements meanwhile.
+fn sort<T: Copy>(elements: &mut [T], sort: impl FnOnce(&mut [T])) {
+    let mut copy = elements.to_vec();
+    sort(&mut copy);
+    elements.copy_from_slice(&copy);
+}
+
+/// A copy of an array's first elements. Not a root: it ends before the next safepoint.
+struct Copied {
+    words: Vec<u64>,
+    elements: Elements,
+    count: usize,
+}
+
+impl Copied {
+    /// # Safety
+    /// `array` is live, with such elements.
+    unsafe fn new(array: ObjectRef, count: i64, elements: Elements) -> Copied {
+        // SAFETY: the caller's promise; the words have room for the bytes.
+        unsafe {
+            let count = counted(array, count);
+            let bytes = count * elements.size;
+            let mut words = vec![0u64; bytes.div_ceil(8)];
+            let data = array.at::<u8>(layout::ARRAY_DATA);
+            words.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(data, bytes);
+            Copied { words, elements, count }
+        }
+    }
+
+    fn element(&self, index: usize) -> Value {
+        let at = self.words.as_ptr().cast::<u8>().wrapping_add(index * self.elements.size);
+        Value { at, shape: self.elements.shape }
     }
 }
 
@@ -137,13 +194,12 @@ unsafe extern "C" fn array_order(context: *mut Context, keys: u64, count: i64, o
 ///
 /// # Safety
 /// As for natives.
-unsafe fn sorted(call: Call, items: u64, count: usize, elements: Elements) -> Option<Vec<usize>> {
-    let mut order: Vec<usize> = (0..count).collect();
+unsafe fn sorted(call: Call, copy: &Copied) -> Option<Vec<usize>> {
+    let mut order: Vec<usize> = (0..copy.count).collect();
     // SAFETY: the caller's promise, for all reads of elements.
     unsafe {
-        let data = object(items).at::<u8>(layout::ARRAY_DATA);
-        let at = |index: usize| data.add(index * elements.size);
-        match &call.shapes().get(elements.shape).kind {
+        let at = |index: usize| copy.element(index).at;
+        match &call.shapes().get(copy.elements.shape).kind {
             Kind::Int => order.sort_by_key(|index| at(*index).cast::<i64>().read()),
             Kind::Float => order.sort_by(|a, b| {
                 order_floats(at(*a).cast::<f64>().read(), at(*b).cast::<f64>().read())
@@ -153,9 +209,10 @@ unsafe fn sorted(call: Call, items: u64, count: usize, elements: Elements) -> Op
             }
             _ => {
                 let comparer = comparer(&call);
-                let value = |index: usize| Value { at: at(index), shape: elements.shape };
                 let mut failed = None;
-                order.sort_by(|a, b| match comparer.order(value(*a), value(*b)) {
+                let compare = |a: &usize, b: &usize| match comparer
+                    .order(copy.element(*a), copy.element(*b))
+                {
                     Ok(Some(order)) => order,
                     Ok(None) => {
                         failed = Some(Ok(()));
@@ -165,11 +222,19 @@ unsafe fn sorted(call: Call, items: u64, count: usize, elements: Elements) -> Op
                         failed = Some(Err(TooDeep));
                         Ordering::Equal
                     }
-                });
+                };
+                // Lists among the elements may change, and a sort that meets no order may panic.
+                let sorting = AssertUnwindSafe(|| order.sort_by(compare));
+                if catch_unwind(sorting).is_err() {
+                    let message = "another task changed these values while they were sorted";
+                    let error = RuntimeError::new(codes::RACE, message);
+                    call.raise(error.with_help(RACE_HELP));
+                    return None;
+                }
                 match failed {
                     None => {}
                     Some(Ok(())) => {
-                        no_order(call, innermost(call, elements.shape));
+                        no_order(call, innermost(call, copy.elements.shape));
                         return None;
                     }
                     Some(Err(TooDeep)) => {
@@ -189,21 +254,5 @@ fn innermost(call: Call, shape: ShapeId) -> ShapeId {
         Kind::OptionalRef { inner } | Kind::OptionalValue { inner, .. } => innermost(call, *inner),
         Kind::List { element, .. } => innermost(call, *element),
         _ => shape,
-    }
-}
-
-/// Puts elements of `size` bytes in an order.
-///
-/// # Safety
-/// `order` is a permutation of the indices of the first elements of a live array; the barrier was passed.
-unsafe fn rearrange(items: u64, size: usize, order: &[usize]) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let data = object(items).at::<u8>(layout::ARRAY_DATA);
-        let old = std::slice::from_raw_parts(data, order.len() * size).to_vec();
-        for (to, from) in order.iter().enumerate() {
-            let source = old.as_ptr().add(from * size);
-            data.add(to * size).copy_from_nonoverlapping(source, size);
-        }
     }
 }

@@ -23,6 +23,7 @@ pub mod readers;
 mod scope_memory;
 mod statistics;
 mod strings;
+mod tasks;
 mod text;
 mod values;
 
@@ -83,6 +84,7 @@ static TABLES: &[&[Native]] = &[
     memory::TABLE,
     process::TABLE,
     readers::TABLE,
+    tasks::TABLE,
 ];
 
 /// The native with that symbol.

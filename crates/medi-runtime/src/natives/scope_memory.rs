@@ -242,8 +242,10 @@ unsafe extern "C" fn view_copy(
         let call = Call::new(context);
         let size = call.arrays().elements(crate::value::object(to)).size;
         if let Some(from) = view_bytes(call, [descriptor, generation, base, len], size) {
-            let data = crate::value::object(to).at::<u8>(medi_heap::layout::ARRAY_DATA);
-            data.copy_from_nonoverlapping(from.as_ptr(), from.len());
+            let to = crate::value::object(to);
+            let data = to.at::<u8>(medi_heap::layout::ARRAY_DATA);
+            let room = to.array_len() * size;
+            data.copy_from_nonoverlapping(from.as_ptr(), from.len().min(room));
         }
     }
 }

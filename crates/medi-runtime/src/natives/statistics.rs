@@ -113,7 +113,8 @@ kernel! {
 
 kernel! {
     fn dot(xs: &[f64], ys: &[f64]) -> f64 {
-        let ys = &ys[..xs.len()];
+        let count = xs.len().min(ys.len());
+        let (xs, ys) = (&xs[..count], &ys[..count]);
         pairwise(0, xs.len(), &|index| xs[index] * ys[index])
     }
 }

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::error::{RuntimeError, codes};
 use crate::format::{self, Spec};
 use crate::shape::Kind;
-use crate::value::{Value, bytes, object, slice, slice_mut, text};
+use crate::value::{Value, bytes, counted, object, slice, slice_mut, text};
 
 super::table! {
     leaf string_len, leaf string_equal, leaf string_compare, leaf string_hash, call string_concat,
@@ -391,7 +391,7 @@ unsafe extern "C" fn string_join(
         let out = call.scratch();
         out.clear();
         let is_text = matches!(call.shapes().get(elements.shape).kind, Kind::Str);
-        for index in 0..count as usize {
+        for index in 0..counted(object(items), count) {
             if index > 0 {
                 out.extend_from_slice(bytes(separator));
             }
@@ -415,17 +415,21 @@ unsafe extern "C" fn string_of_bytes(context: *mut Context, items: u64, from: i6
     // SAFETY: see the module `natives`; the library checks that 0 ≤ from ≤ to ≤ length.
     unsafe {
         let call = Call::new(context);
-        let range = from as usize..to as usize;
-        if let Err(error) = std::str::from_utf8(&slice::<u8>(items, to)[range.clone()]) {
-            let at = range.start + error.valid_up_to();
-            let message = format!("these bytes are not text: byte {at} is not valid UTF-8");
-            call.raise(RuntimeError::new(codes::CONVERSION, message));
-            return 0;
-        }
-        call.new_string_from([items], range.len(), |[items], out| {
-            out.copy_from_slice(&slice::<u8>(items, to)[range]);
-        })
-        .unwrap_or(0)
+        // A copy, so that what was found valid stays so, whatever another task does to the array.
+        let copy = call.scratch();
+        copy.clear();
+        copy.extend_from_slice(slice::<u8>(items, to).get(from as usize..).unwrap_or(&[]));
+        let made = match std::str::from_utf8(copy) {
+            Ok(text) => call.new_string(text).unwrap_or(0),
+            Err(error) => {
+                let at = from as usize + error.valid_up_to();
+                let message = format!("these bytes are not text: byte {at} is not valid UTF-8");
+                call.raise(RuntimeError::new(codes::CONVERSION, message));
+                0
+            }
+        };
+        call.shrink_scratch();
+        made
     }
 }
 
@@ -434,7 +438,8 @@ unsafe extern "C" fn string_copy_bytes(_: *mut Context, s: u64, to: u64) {
     // SAFETY: see the module `natives`; the library makes the array as long as the string.
     unsafe {
         let s = bytes(s);
-        slice_mut::<u8>(to, s.len() as i64).copy_from_slice(s);
+        let to = slice_mut::<u8>(to, s.len() as i64);
+        to.copy_from_slice(&s[..to.len()]);
     }
 }
 

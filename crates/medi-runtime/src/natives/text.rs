@@ -54,7 +54,11 @@ unsafe extern "C" fn fmt_end(context: *mut Context) -> u64 {
 unsafe extern "C" fn fmt_print(context: *mut Context) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
-    if let Err(error) = call.output().line(call.builder()) {
+    let text: &[u8] = call.builder();
+    if call.output().line_at_once(text) {
+        return;
+    }
+    if let Err(error) = call.waiting(|| call.output().line(text)) {
         call.output_failed(&error);
     }
 }
