@@ -27,6 +27,8 @@ pub struct Program {
     /// `func main()` or `func main(args: list[string])`, returning nothing or `Result[()]`;
     /// `None` when only checking.
     pub main: Option<FuncId>,
+    /// The program starts tasks, so that objects may change while they are read.
+    pub tasks: bool,
 }
 
 /// Library declarations that the compiler itself refers to.

@@ -6,6 +6,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("lib/text.medi", include_str!("../../../lib/text.medi")),
     ("lib/numbers.medi", include_str!("../../../lib/numbers.medi")),
     ("lib/system.medi", include_str!("../../../lib/system.medi")),
+    ("lib/tasks.medi", include_str!("../../../lib/tasks.medi")),
     ("lib/health.medi", include_str!("../../../lib/health.medi")),
     ("lib/genome.medi", include_str!("../../../lib/genome.medi")),
 ];

@@ -70,6 +70,11 @@ pub struct Program {
     pub main: FunctionId,
     /// `list[string]`, when `main` takes the program's arguments.
     pub main_args: Option<TyId>,
+    /// The program starts tasks, so that objects may change between any two reads. Each element access then has a
+    /// [`StmtKind::Bounds`] of its own against the length of the very array that it reads or writes, and the code
+    /// generator checks references that the type says are there where it cannot rely on that: when they are loaded
+    /// from an array, and when they come out of a value of several words.
+    pub tasks: bool,
 }
 
 impl Program {

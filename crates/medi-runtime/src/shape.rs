@@ -271,20 +271,20 @@ impl Shapes {
 
     /// Of each scalar of a value: it is a reference, and the type says that it is never nil.
     pub fn never_nil(&self, id: ShapeId) -> Vec<bool> {
-        let shape = self.get(id);
-        match &shape.kind {
-            Kind::Str
-            | Kind::List { .. }
-            | Kind::Map { .. }
-            | Kind::Record { .. }
-            | Kind::Enum { .. }
-            | Kind::Array { .. }
-            | Kind::Func
-            | Kind::Cell { .. } => vec![true],
-            Kind::Tuple { parts } => {
-                parts.iter().flat_map(|part| self.never_nil(part.shape)).collect()
+        let mut offsets = vec![];
+        self.find_never_nil(id, 0, &mut offsets);
+        self.get(id).scalars.iter().map(|(offset, _)| offsets.contains(offset)).collect()
+    }
+
+    fn find_never_nil(&self, id: ShapeId, base: u32, offsets: &mut Vec<u32>) {
+        match &self.get(id).kind {
+            Kind::Tuple { parts: fields } | Kind::InlineRecord { fields } => {
+                for field in fields {
+                    self.find_never_nil(field.shape, base + field.offset, offsets);
+                }
             }
-            _ => vec![false; shape.scalars.len()],
+            _ if self.is_never_nil(id) => offsets.push(base),
+            _ => {}
         }
     }
 

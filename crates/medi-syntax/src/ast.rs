@@ -158,7 +158,7 @@ pub enum StmtKind {
         cond: Cond,
         body: Block,
     },
-    /// `for pattern in iter`; `parallel for` sets `parallel`, which is not in this version.
+    /// `for pattern in iter`; `parallel for` sets `parallel`.
     For {
         pattern: Pattern,
         iter: Expr,
@@ -274,7 +274,7 @@ pub enum ExprKind {
         value: Box<Expr>,
         scope: Option<Ident>,
     },
-    /// `spawn f(x)`; not in this version.
+    /// `spawn f(x)`.
     Spawn(Box<Expr>),
     /// What error recovery leaves; a diagnostic was already reported here.
     Error,

@@ -18,6 +18,7 @@ mod reserved;
 mod run_time;
 mod scopes;
 mod syntax;
+mod tasks;
 mod types;
 
 /// One kind of error or warning.
@@ -48,6 +49,7 @@ pub static CODES: &[&[Code]] = &[
     functions::CODES,
     optional::CODES,
     reserved::CODES,
+    tasks::CODES,
     limits::CODES,
     instances::CODES,
     scopes::CODES,

@@ -65,20 +65,37 @@ pub(super) struct LocalInfo {
     pub(super) int_literal: Option<Span>,
 }
 
-/// A function or closure that is being checked.
+/// A function, closure or task that is being checked.
 pub(super) struct Frame {
     pub(super) result: TyId,
     /// Where the result type is written.
     pub(super) result_span: Option<Span>,
     pub(super) closure: bool,
+    /// The frame is what a task runs.
+    pub(super) task: Option<Task>,
     pub(super) loops: Vec<Loop>,
     /// How many `scope`s are open.
     pub(super) scopes: u32,
 }
 
+impl Frame {
+    pub(super) fn new(result: TyId) -> Frame {
+        Frame { result, result_span: None, closure: false, task: None, loops: vec![], scopes: 0 }
+    }
+}
+
+/// What a task is started by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Task {
+    Spawn,
+    Parallel,
+}
+
 #[derive(Default)]
 pub(super) struct Loop {
     pub(super) left_by_break: bool,
+    /// Its steps are taken at the same time.
+    pub(super) parallel: bool,
 }
 
 /// A step `?.` of a chain that is being checked: the rest happens only if `value` is there.
@@ -95,6 +112,8 @@ pub(super) enum Later {
     Comparable { ty: TyId, span: Span, ordered: bool },
     /// A value of the type is printed or made into text.
     Printable(TyId, Span),
+    /// A value of the type goes into a task or comes out of it.
+    Shared { ty: TyId, span: Span, name: Option<String> },
 }
 
 pub(super) struct Body<'c, 'a> {
@@ -135,7 +154,7 @@ pub(super) fn check_func<'a>(checker: &mut Checker<'a>, func: FuncId) {
         depth: 0,
         too_deep_reported: false,
     };
-    body.frames.push(Frame { result, result_span, closure: false, loops: vec![], scopes: 0 });
+    body.frames.push(Frame { result_span, ..Frame::new(result) });
     for param in &params {
         body.declare(param.name, param.ty, param.span, LocalKind::Param);
     }
@@ -300,12 +319,19 @@ impl<'a> Body<'_, 'a> {
 
     /// An expression that reads (or, with `changes`, assigns) a local.
     pub(super) fn use_local(&mut self, id: LocalId, span: Span, changes: bool) -> hir::Expr {
-        let inside = self.frames.len() - 1;
+        let crossed = &self.frames[self.locals[id.0 as usize].frame + 1..];
+        let into_task = crossed.iter().rev().find_map(|frame| frame.task);
+        // A task takes the value of a variable along, a closure the variable itself.
+        let into_closure = crossed.iter().any(|frame| frame.task.is_none());
         let local = self.local_mut(id);
         local.used |= !changes;
         local.changed |= changes;
-        local.hir.captured |= local.frame < inside;
-        hir::Expr { kind: hir::ExprKind::Local(id), ty: local.hir.ty, span }
+        local.hir.captured |= into_closure;
+        let ty = local.hir.ty;
+        if let Some(task) = into_task {
+            self.check_capture(id, span, changes, task);
+        }
+        hir::Expr { kind: hir::ExprKind::Local(id), ty, span }
     }
 
     pub(super) fn mark(&self) -> usize {

@@ -328,7 +328,7 @@ impl Body<'_, '_> {
             None => self.fresh(span, Unknown::Irrelevant),
         };
         let mark = self.mark();
-        let frame = Frame { result, result_span: None, closure: true, loops: vec![], scopes: 0 };
+        let frame = Frame { closure: true, ..Frame::new(result) };
         self.frames.push(frame);
         let locals: Vec<hir::LocalId> = params
             .iter()
@@ -351,7 +351,7 @@ impl Body<'_, '_> {
         hir::Expr { kind, ty, span }
     }
 
-    fn closure_body(&mut self, body: &ast::Expr, result: TyId) -> hir::Expr {
+    pub(super) fn closure_body(&mut self, body: &ast::Expr, result: TyId) -> hir::Expr {
         if matches!(self.ty(result), Ty::Unit) {
             let body = self.expr(body, Want::Nothing);
             self.dropped(&body);

@@ -151,11 +151,7 @@ impl Body<'_, '_> {
                 self.expr(value, Want::Any);
                 self.error_expr(span)
             }
-            A::Spawn(value) => {
-                self.report(reserved::spawn(span));
-                self.expr(value, Want::Any);
-                self.error_expr(span)
-            }
+            A::Spawn(value) => self.spawn(value, span),
         }
     }
 

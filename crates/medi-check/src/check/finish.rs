@@ -60,6 +60,7 @@ impl Body<'_, '_> {
                     self.report(diagnostic);
                 }
             }
+            Later::Shared { ty, span, name } => self.check_shared(ty, span, name.as_deref()),
             Later::Printable(ty, span) => {
                 if let Ty::Func { .. } = self.ty(ty) {
                     let shown = self.show(ty);

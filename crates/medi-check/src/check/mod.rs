@@ -30,6 +30,7 @@ mod pattern;
 mod reserved;
 mod show;
 mod stmt;
+mod task;
 mod text;
 mod type_expr;
 
@@ -128,6 +129,8 @@ struct Checker<'a> {
     queue: Vec<FuncId>,
     diagnostics: Vec<Diagnostic>,
     lang: Option<hir::LangItems>,
+    /// Some code that was checked starts tasks.
+    tasks: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -148,6 +151,7 @@ impl<'a> Checker<'a> {
             queue: vec![],
             diagnostics: vec![],
             lang: None,
+            tasks: false,
         }
     }
 
@@ -214,6 +218,7 @@ impl<'a> Checker<'a> {
             funcs,
             lang,
             main,
+            tasks: self.tasks,
         };
         (Some(program), self.diagnostics)
     }

@@ -9,14 +9,6 @@ fn not_yet(code: &'static str, what: &str, span: Span, instead: &str) -> Diagnos
     Diagnostic::error(code, message, span, "").help(instead)
 }
 
-pub(super) fn parallel(span: Span) -> Diagnostic {
-    not_yet("E0701", "`parallel`", span, "leave out `parallel`: the statements then run in turn")
-}
-
-pub(super) fn spawn(span: Span) -> Diagnostic {
-    not_yet("E0702", "`spawn`", span, "call the function directly")
-}
-
 pub(super) fn own(span: Span) -> Diagnostic {
     not_yet(
         "E0703",
@@ -37,8 +29,8 @@ pub(super) fn type_name(name: &ast::Ident) -> Option<Diagnostic> {
         "Pin" | "pin" => {
             ("E0707", "use the value itself: nothing moves it while a function holds it")
         }
-        "Atomic" => ("E0708", "use a `var`: a program has one thread in this version"),
-        "fence" => ("E0709", "leave it out: a program has one thread in this version"),
+        "Atomic" => ("E0708", "let each task give its own value, and add them up after `join`"),
+        "fence" => ("E0709", "leave it out: `join` and the end of `parallel` order what tasks do"),
         _ => return None,
     };
     Some(not_yet(code, &format!("`{}`", name.name), name.span, instead))

@@ -12,13 +12,13 @@ use medi_syntax::ast::{self, BinaryOp, StmtKind};
 use medi_syntax::diagnostic::Diagnostic;
 use medi_syntax::source::Span;
 
-use super::body::{Body, LocalKind, Loop, Want};
+use super::body::{Body, LocalKind, Loop, Task, Want};
 use super::coerce::Reason;
 use super::infer::Unknown;
+use super::literal;
 use super::names::Receiver;
 use super::operator::sign;
 use super::show::article;
-use super::{literal, reserved};
 use crate::hir::{self, ExprKind, Iter};
 use crate::types::{Ty, TyId, Types};
 
@@ -51,23 +51,28 @@ impl Body<'_, '_> {
             }
             StmtKind::While { cond, body } => self.while_stmt(cond, body),
             StmtKind::For { pattern, iter, body, parallel } => {
-                if *parallel {
-                    self.report(reserved::parallel(span));
-                }
-                (self.for_stmt(pattern, iter, body), false)
+                let kind = match parallel {
+                    true => self.parallel_for(pattern, iter, body, span),
+                    false => self.for_stmt(pattern, iter, body),
+                };
+                (kind, false)
             }
-            StmtKind::Parallel(body) => {
-                self.report(reserved::parallel(span));
-                (hir::StmtKind::Expr(self.block(body, Want::Nothing)), false)
-            }
+            StmtKind::Parallel(body) => (self.parallel_block(body, span), false),
             StmtKind::Return(value) => {
-                let value = self.return_value(value.as_ref(), span);
+                let value = if self.frame().task == Some(Task::Parallel) {
+                    self.leaves_parallel("return", span);
+                    value.as_ref().map(|value| self.expr(value, Want::Any));
+                    None
+                } else {
+                    self.return_value(value.as_ref(), span)
+                };
                 let kind = ExprKind::Return(value.map(Box::new));
                 (hir::StmtKind::Expr(hir::Expr { kind, ty: Types::NEVER, span }), true)
             }
             StmtKind::Break | StmtKind::Continue => {
                 let breaks = matches!(stmt.kind, StmtKind::Break);
                 match self.frame().loops.last_mut() {
+                    Some(inner) if breaks && inner.parallel => self.leaves_parallel("break", span),
                     Some(inner) => inner.left_by_break |= breaks,
                     None => self.outside_loop(breaks, span),
                 }
@@ -82,7 +87,9 @@ impl Body<'_, '_> {
         let word = if breaks { "break" } else { "continue" };
         let message = format!("`{word}` stands in no loop");
         let mut diagnostic = Diagnostic::error("E0509", message, span, "");
-        diagnostic = if self.frame().closure {
+        diagnostic = if self.frame().task.is_some() {
+            diagnostic.help("a task cannot end a loop around it; start it after the loop")
+        } else if self.frame().closure {
             diagnostic.help("a function value cannot end a loop around it; use `for` instead")
         } else {
             diagnostic.help("leave a function with `return`")
@@ -92,6 +99,9 @@ impl Body<'_, '_> {
 
     /// Reports a result that nobody looks at.
     pub(super) fn dropped(&mut self, checked: &hir::Expr) {
+        if self.is_fallible_task(checked.ty) {
+            self.task_dropped(checked);
+        }
         if !matches!(self.ty(checked.ty), Ty::Result(_)) {
             return;
         }
@@ -255,7 +265,7 @@ impl Body<'_, '_> {
         hir::StmtKind::For { pattern, iter, body }
     }
 
-    fn iter(&mut self, iter: &ast::Expr, pattern: &ast::Pattern) -> (Iter, TyId) {
+    pub(super) fn iter(&mut self, iter: &ast::Expr, pattern: &ast::Pattern) -> (Iter, TyId) {
         if let ast::ExprKind::Range { start, end, inclusive } = &iter.kind {
             let start = self.expr(start, Want::Must(Types::INT, Reason::RangeEnd));
             let end = self.expr(end, Want::Must(Types::INT, Reason::RangeEnd));

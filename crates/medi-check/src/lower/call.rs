@@ -224,6 +224,15 @@ impl<'h> Body<'_, 'h> {
         self.emit(StmtKind::Bounds { index: index.clone(), len }, span);
     }
 
+    /// Before an access to an element: in a program with tasks, another may have put this array, with any length, in
+    /// the place of the one that an earlier check was about. Arrays keep their length.
+    pub fn array_bounds(&mut self, array: &Operand, index: &Operand, span: Span) {
+        if self.cx.hir.tasks {
+            let len = self.temp_of(Rvalue::ArrayLen(array.clone()), Types::INT, span);
+            self.bounds(index, len, span);
+        }
+    }
+
     /// The length of a list.
     pub fn list_len(&mut self, list: &Operand, span: Span) -> Operand {
         let len = Rvalue::GetField { object: list.clone(), field: 0 };

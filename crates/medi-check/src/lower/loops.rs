@@ -173,6 +173,7 @@ impl<'h> Body<'_, 'h> {
         let (element, ty) = match &walked {
             Walked::List { list, element } => {
                 let array = self.list_items(list, *element, span);
+                self.array_bounds(&array, &at, span);
                 (Rvalue::GetElem { array, index: at.clone() }, *element)
             }
             Walked::View { view, element, .. } => {

@@ -194,6 +194,7 @@ impl<'h> Lowering<'h> {
             strings: self.strings,
             main,
             main_args,
+            tasks: self.hir.tasks,
         }
     }
 

@@ -149,6 +149,7 @@ impl<'h> Body<'_, 'h> {
                 self.read(&place, span)
             }
             Place::ArrayElement { array, index } => {
+                self.array_bounds(array, index, span);
                 Rvalue::GetElem { array: array.clone(), index: index.clone() }
             }
             Place::ScopeElement { base, index } => {
@@ -186,6 +187,7 @@ impl<'h> Body<'_, 'h> {
                 self.write(&place, ty, value, span);
             }
             Place::ArrayElement { array, index } => {
+                self.array_bounds(array, index, span);
                 self.barrier(barrier, array, span);
                 let (array, index) = (array.clone(), index.clone());
                 self.emit(StmtKind::SetElem { array, index, value }, span);

@@ -40,8 +40,15 @@ impl Tree {
             map_slot: FuncId(4),
             raise: FuncId(5),
         };
-        let program =
-            Program { types, records: vec![], enums: vec![], funcs: vec![], lang, main: None };
+        let program = Program {
+            types,
+            records: vec![],
+            enums: vec![],
+            funcs: vec![],
+            lang,
+            main: None,
+            tasks: false,
+        };
         let mut tree = Self { program };
         tree.record("list", 1, &[("len", Types::INT), ("items", items)]);
         tree.record("map", 2, &[("len", Types::INT)]);

@@ -7,6 +7,7 @@ use medi_check::types::TyId;
 use medi_heap::{TypeId, layout};
 use medi_runtime::context::{Stub, offsets};
 use medi_runtime::shape::{CLOSURE_CODE, Kind, Place, Scalar, ShapeId};
+use medi_runtime::trap::TrapCode;
 
 use super::{Region, Translator, register_type};
 use crate::layout::variant_size;
@@ -75,9 +76,7 @@ impl<'a> Translator<'a> {
         } else {
             self.builder.ins().jump(slow, &[]);
             self.builder.switch_to_block(fast);
-            self.builder
-                .ins()
-                .trap(crate::convention::trap(medi_runtime::trap::TrapCode::Unreachable));
+            self.builder.ins().trap(crate::convention::trap(TrapCode::Unreachable));
         }
         self.builder.seal_block(fast);
         self.builder.seal_block(slow);
@@ -340,7 +339,19 @@ impl<'a> Translator<'a> {
         let (shape, stride) = self.element_shape(array);
         let array = self.one(array);
         let (base, offset) = self.element_base(array, index, stride);
-        self.load_value(Region::Element, shape, base, offset)
+        let values = self.load_value(Region::Element, shape, base, offset);
+        self.require_references(shape, &values);
+        values
+    }
+
+    /// In a program with tasks: stops it when a reference of the value is nil though its type excludes that.
+    pub(super) fn require_references(&mut self, shape: ShapeId, values: &[Value]) {
+        if self.unit.program.tasks {
+            let never_nil = self.unit.layouts.shapes.never_nil(shape);
+            for (value, _) in values.iter().zip(never_nil).filter(|(_, never_nil)| *never_nil) {
+                self.builder.ins().trapz(*value, crate::convention::trap(TrapCode::Race));
+            }
+        }
     }
 
     pub(super) fn set_element(&mut self, array: &Operand, index: &Operand, value: &Operand) {

@@ -150,8 +150,10 @@ impl<'a> Translator<'a> {
             Rvalue::IsSome(operand) => vec![self.is_some(operand)],
             Rvalue::UnwrapSome(operand) => {
                 let mut values = self.operand(operand);
-                if !self.is_optional_reference(self.operand_type(operand)) {
+                let shape = self.unit.layouts.shape(self.operand_type(operand));
+                if let Kind::OptionalValue { inner, .. } = shape.kind {
                     values.pop();
+                    self.require_references(inner, &values);
                 }
                 values
             }
@@ -169,7 +171,14 @@ impl<'a> Translator<'a> {
                 let values = self.operand(operand);
                 vec![self.builder.ins().icmp_imm_u(IntCC::Equal, values[0], 0)]
             }
-            Rvalue::UnwrapOk(operand) => self.operand(operand).split_off(1),
+            Rvalue::UnwrapOk(operand) => {
+                let values = self.operand(operand).split_off(1);
+                let shape = self.unit.layouts.shape(self.operand_type(operand));
+                if let Kind::Result { value } = &shape.kind {
+                    self.require_references(value.shape, &values);
+                }
+                values
+            }
             Rvalue::UnwrapErr(operand) => vec![self.operand(operand)[0]],
             Rvalue::VariantTag(operand) => vec![self.variant_tag(operand)],
             Rvalue::GetVariantField { value, variant, field } => {

@@ -26,6 +26,7 @@ impl Default for Build {
                 strings: vec![],
                 main: FunctionId(0),
                 main_args: None,
+                tasks: false,
             },
         }
     }

@@ -335,6 +335,7 @@ fn clone_types(program: &Program) -> Program {
         strings: program.strings.clone(),
         main: program.main,
         main_args: None,
+        tasks: false,
     }
 }
 

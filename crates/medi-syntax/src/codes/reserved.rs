@@ -4,35 +4,6 @@ use super::Code;
 
 pub(super) static CODES: &[Code] = &[
     Code {
-        code: "E0701",
-        title: "`parallel` is not in this version yet",
-        explanation: "\
-`parallel { a(); b() }` and `parallel for` will run statements at the same time and wait for all \
-of them. The parser reads them already. Until then, statements run one after the other.
-
-Right:
-
-```medi
-a()
-b()
-```
-",
-    },
-    Code {
-        code: "E0702",
-        title: "`spawn` is not in this version yet",
-        explanation: "\
-`spawn f(x)` will start a task whose handle has `.join()`. The parser reads it already. Until \
-then, call the function.
-
-Right:
-
-```medi
-let result = f(x)
-```
-",
-    },
-    Code {
         code: "E0703",
         title: "`own` is not in this version yet",
         explanation: "\
@@ -110,14 +81,14 @@ let copy = xs.slice(0, xs.len())
         code: "E0708",
         title: "`Atomic` is not in this version yet",
         explanation: "\
-`Atomic[int]` will be memory that several tasks may change at the same time. Tasks do not run at \
-the same time yet, so a `var` is enough.
+`Atomic[int]` will be memory that several tasks may change at the same time. Until then, let each \
+task give a value of its own, and combine the values when the tasks have ended.
 
 Right:
 
 ```medi
-var count = 0
-count += 1
+let count = spawn read(path)
+print(count.join())
 ```
 ",
     },
@@ -125,13 +96,15 @@ count += 1
         code: "E0709",
         title: "`fence` is not in this version yet",
         explanation: "\
-`fence(.acquire)` and its kin will order what several tasks do with atomic memory. Tasks do not \
-run at the same time yet, so there is nothing to order.
+`fence(.acquire)` and its kin will order what several tasks do with atomic memory, which this \
+version does not have either. `join` and the end of a `parallel` order what tasks do: who waited \
+sees all of it.
 
 Right:
 
 ```medi
-count += 1
+let task = spawn read(path)
+print(task.join())
 ```
 ",
     },

@@ -303,6 +303,71 @@ match read_text(path) {
 ",
     },
     Code {
+        code: "R0015",
+        title: "tasks that wait for each other",
+        explanation: "\
+A task waits for itself, or for a task that waits for it, directly or by way of others. None of \
+them could ever go on. It takes a task that gets hold of its own `Task`, through a record or a \
+list that was changed after it started.
+
+Wrong:
+
+```medi
+record Box { task: Task[int]? }
+func wait(box: Box) -> int {
+  while box.task == nil {}
+  return box.task!.join()
+}
+func main() {
+  let box = Box {}
+  box.task = spawn wait(box)
+  print(box.task!.join())
+}
+```
+
+Right:
+
+```medi
+func work(n: int) -> int { return n + 1 }
+func main() {
+  let task = spawn work(1)
+  print(task.join())
+}
+```
+",
+    },
+    Code {
+        code: "R0016",
+        title: "a value that another task took away",
+        explanation: "\
+The program read an element of a list or a map while another task changed it, and found the place \
+empty, or half of one value and half of another. What two tasks use at the same time, neither may \
+change: give each task lists of its own, or change shared ones before the tasks start and after \
+they have ended.
+
+Wrong:
+
+```medi
+let names = [\"a\", \"b\"]
+parallel {
+  names.clear()
+  print(names)
+}
+```
+
+Right:
+
+```medi
+let names = [\"a\", \"b\"]
+parallel {
+  print(names.copy())
+  print(names.len())
+}
+names.clear()
+```
+",
+    },
+    Code {
         code: "R0099",
         title: "a mistake in Medi itself",
         explanation: "\

@@ -80,7 +80,7 @@ impl Parser<'_> {
                             "new" => {
                                 "a record is made by its name: `Patient { id: \"p1\", age: 40 }`"
                             }
-                            _ => "functions run to their end; tasks are not in this version yet",
+                            _ => "a call waits by itself; the value of a task is `task.join()`",
                         })
                         .edit(after, ""),
                 );
@@ -717,7 +717,7 @@ impl Parser<'_> {
         if fence {
             self.teach(
                 Diagnostic::error("E0709", "`fence` is not in this version yet", span, "")
-                    .help("tasks do not run at the same time yet, so no order has to be fixed"),
+                    .help("leave it out: `join` and the end of `parallel` order what tasks do"),
             );
         } else {
             self.blame(

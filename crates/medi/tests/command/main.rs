@@ -6,3 +6,4 @@ mod layers;
 mod library_page;
 mod run;
 mod support;
+mod tasks;

@@ -1,0 +1,368 @@
+//! Tasks: `spawn`, `parallel` and `parallel for`, in terms of functions of lib/tasks.medi.
+//!
+//! What a task runs is a closure with a [`Frame`] of its own. A closure shares the variables around it; a task takes
+//! their values along, as they are when it starts, and may assign none of them: nobody would see it in time. The
+//! statements of `parallel` and the steps of `parallel for` cannot be left by `return` or `break`. In a function that
+//! can fail, `?` in them cancels the others and fails the function.
+
+use medi_syntax::ast;
+use medi_syntax::diagnostic::Diagnostic;
+use medi_syntax::source::Span;
+
+use super::body::{Body, Frame, Later, LocalKind, Loop, Task, Want};
+use super::coerce::Reason;
+use super::infer::Unknown;
+use super::names::{Receiver, TypeName};
+use crate::hir::{self, ExprKind, FuncId, Iter, LocalId};
+use crate::types::{Ty, TyId, Types};
+
+impl Body<'_, '_> {
+    /// A function of lib/tasks.medi.
+    fn task_func(&mut self, name: &str) -> FuncId {
+        self.c.tasks = true;
+        let Some(func) = self.c.prelude.funcs.get(name).map(|funcs| funcs[0]) else {
+            panic!("the library must declare `func {name}`")
+        };
+        self.c.request(func);
+        func
+    }
+
+    fn task_type(&self) -> Option<TypeName> {
+        self.c.prelude.types.get("Task").copied()
+    }
+
+    /// `spawn value`.
+    pub(super) fn spawn(&mut self, value: &ast::Expr, span: Span) -> hir::Expr {
+        let result = self.fresh(span, Unknown::Irrelevant);
+        let body = self.in_task(Task::Spawn, result, |body| body.closure_body(value, result));
+        if self.is_open(result) && self.is_never(body.ty) {
+            self.unify(result, Types::UNIT);
+        }
+        let result = self.shallow(result);
+        self.later.push(Later::Shared { ty: result, span: value.span, name: None });
+        let work = self.task_closure(vec![], result, body);
+        let func = self.task_func("spawn_task");
+        let Some(TypeName::Record(task)) = self.task_type() else {
+            panic!("the library must declare `record Task`")
+        };
+        let ty = self.intern(Ty::Record(task, vec![result]));
+        let kind = ExprKind::Call { func, type_args: vec![result], args: vec![work] };
+        hir::Expr { kind, ty, span }
+    }
+
+    /// `parallel { … }`.
+    pub(super) fn parallel_block(&mut self, block: &ast::Block, span: Span) -> hir::StmtKind {
+        let (fallible, result) = self.parallel_result();
+        let mut bodies = vec![];
+        for stmt in &block.stmts {
+            if let ast::StmtKind::Let { .. } = stmt.kind {
+                self.binding_in_parallel(stmt.span);
+            }
+            let body = self.in_task(Task::Parallel, result, |body| {
+                let (stmt, leaves) = body.stmt(stmt);
+                body.ending_well(stmt.into_iter().collect(), leaves, result, span)
+            });
+            bodies.push(self.task_closure(vec![], result, body));
+        }
+        let ty = self.intern(Ty::Func { params: vec![], result });
+        let ty = self.list_of(ty);
+        let bodies = hir::Expr { kind: ExprKind::List(bodies), ty, span };
+        let func = if fallible { "parallel_all_or_fail" } else { "parallel_all" };
+        hir::StmtKind::Expr(self.run_parallel(func, vec![bodies], result, span))
+    }
+
+    /// `parallel for pattern in iter { … }`.
+    pub(super) fn parallel_for(
+        &mut self,
+        pattern: &ast::Pattern,
+        iter: &ast::Expr,
+        block: &ast::Block,
+        span: Span,
+    ) -> hir::StmtKind {
+        let (iter, element) = self.iter(iter, pattern);
+        let (fallible, result) = self.parallel_result();
+        let int = |kind| hir::Expr { kind, ty: Types::INT, span };
+        let mut stmts = vec![];
+        let (from, to, list) = match iter {
+            Iter::Range { start, end, inclusive: false } => (start, end, None),
+            Iter::Range { start, end, inclusive: true } => {
+                let one = Box::new(int(ExprKind::Int(1)));
+                let op = ast::BinaryOp::Add;
+                let end = int(ExprKind::Binary { op, left: Box::new(end), right: one });
+                (start, end, None)
+            }
+            Iter::List(value) | Iter::View(value) | Iter::Map(value) => {
+                let value = self.steps(value);
+                let list = self.declare("", value.ty, value.span, LocalKind::Hidden);
+                let len =
+                    ExprKind::Field { base: Box::new(self.use_local(list, span, false)), field: 0 };
+                stmts.push(self.hidden_let(list, value));
+                (int(ExprKind::Int(0)), int(len), Some(list))
+            }
+        };
+        let mark = self.mark();
+        let mut params = vec![];
+        let body = self.in_task(Task::Parallel, result, |body| {
+            for name in ["from", "to"] {
+                params.push(body.declare(name, Types::INT, span, LocalKind::Hidden));
+            }
+            let steps = Iter::Range {
+                start: body.use_local(params[0], span, false),
+                end: body.use_local(params[1], span, false),
+                inclusive: false,
+            };
+            let step = body.parallel_step(pattern, element, list, steps, block);
+            body.ending_well(vec![hir::Stmt { kind: step, span }], false, result, span)
+        });
+        self.leave(mark);
+        let work = self.task_closure(params, result, body);
+        let func = if fallible { "tasks_range_or_fail" } else { "tasks_range" };
+        let call = self.run_parallel(func, vec![from, to, work], result, span);
+        stmts.push(hir::Stmt { kind: hir::StmtKind::Expr(call), span });
+        let kind = ExprKind::Block { stmts, value: None };
+        hir::StmtKind::Expr(hir::Expr { kind, ty: Types::UNIT, span })
+    }
+
+    /// The loop that one thread runs for its part of the steps.
+    fn parallel_step(
+        &mut self,
+        pattern: &ast::Pattern,
+        element: TyId,
+        list: Option<LocalId>,
+        steps: Iter,
+        block: &ast::Block,
+    ) -> hir::StmtKind {
+        let parallel = Loop { parallel: true, ..Loop::default() };
+        let Some(list) = list else {
+            let pattern = self.let_pattern(pattern, element, LocalKind::Loop);
+            self.frame().loops.push(parallel);
+            let body = self.block(block, Want::Nothing);
+            self.frame().loops.pop();
+            return hir::StmtKind::For { pattern, iter: steps, body };
+        };
+        let span = pattern.span;
+        let index = self.declare("index", Types::INT, span, LocalKind::Hidden);
+        let value = ExprKind::Index {
+            base: Box::new(self.use_local(list, span, false)),
+            index: Box::new(self.use_local(index, span, false)),
+        };
+        let value = hir::Expr { kind: value, ty: element, span };
+        let pattern = self.let_pattern(pattern, element, LocalKind::Loop);
+        let bind = hir::Stmt { kind: hir::StmtKind::Let { pattern, value }, span };
+        self.frame().loops.push(parallel);
+        let body = self.block(block, Want::Nothing);
+        self.frame().loops.pop();
+        let (ty, whole) = (body.ty, block.span);
+        let body = hir::Stmt { kind: hir::StmtKind::Expr(body), span: whole };
+        let kind = ExprKind::Block { stmts: vec![bind, body], value: None };
+        let body = hir::Expr { kind, ty, span: whole };
+        let kind = hir::PatternKind::Bind(index);
+        let pattern = hir::Pattern { kind, ty: Types::INT, span };
+        hir::StmtKind::For { pattern, iter: steps, body }
+    }
+
+    /// What `parallel for` goes over, as a list.
+    fn steps(&mut self, value: hir::Expr) -> hir::Expr {
+        if let Ty::View(_) = self.ty(value.ty) {
+            self.scope_memory_in_task(value.span, None);
+            return self.error_expr(value.span);
+        }
+        let Some((key, item)) = self.is_map(value.ty) else { return value };
+        let map = Receiver::Record(self.c.lang().map);
+        let [func, ..] = self.c.methods.find(true, map, "entries")[..] else {
+            panic!("the library must declare `func map[K, V].entries`")
+        };
+        self.c.request(func);
+        let pair = self.intern(Ty::Tuple(vec![key, item]));
+        let (ty, span) = (self.list_of(pair), value.span);
+        let kind = ExprKind::Call { func, type_args: vec![key, item], args: vec![value] };
+        hir::Expr { kind, ty, span }
+    }
+
+    fn hidden_let(&self, local: LocalId, value: hir::Expr) -> hir::Stmt {
+        let (ty, span) = (value.ty, value.span);
+        let pattern = hir::Pattern { kind: hir::PatternKind::Bind(local), ty, span };
+        hir::Stmt { kind: hir::StmtKind::Let { pattern, value }, span }
+    }
+
+    /// Whether the function around can fail, and what the closures of a `parallel` give.
+    fn parallel_result(&mut self) -> (bool, TyId) {
+        match self.ty(self.frames[self.frames.len() - 1].result) {
+            Ty::Result(_) => (true, self.intern(Ty::Result(Types::UNIT))),
+            _ => (false, Types::UNIT),
+        }
+    }
+
+    /// Runs statements, then gives success.
+    fn ending_well(
+        &mut self,
+        stmts: Vec<hir::Stmt>,
+        leaves: bool,
+        result: TyId,
+        span: Span,
+    ) -> hir::Expr {
+        let value = (result != Types::UNIT && !leaves).then(|| {
+            let kind = ExprKind::Ok(Box::new(self.unit(span)));
+            Box::new(hir::Expr { kind, ty: result, span })
+        });
+        let ty = if leaves { Types::NEVER } else { result };
+        let body = hir::Expr { kind: ExprKind::Block { stmts, value }, ty, span };
+        self.coerce(body, result, Reason::Branch)
+    }
+
+    fn in_task<T>(&mut self, task: Task, result: TyId, check: impl FnOnce(&mut Self) -> T) -> T {
+        let frame = Frame { closure: true, task: Some(task), ..Frame::new(result) };
+        let mark = self.mark();
+        self.frames.push(frame);
+        let links = std::mem::take(&mut self.links);
+        let checked = check(self);
+        self.links = links;
+        self.frames.pop();
+        self.leave(mark);
+        checked
+    }
+
+    fn task_closure(&mut self, params: Vec<LocalId>, result: TyId, body: hir::Expr) -> hir::Expr {
+        let ints = params.iter().map(|_| Types::INT).collect();
+        let ty = self.intern(Ty::Func { params: ints, result });
+        let span = body.span;
+        hir::Expr { kind: ExprKind::Closure { params, body: Box::new(body) }, ty, span }
+    }
+
+    /// A call that gives nothing, or hands the failure on.
+    fn run_parallel(
+        &mut self,
+        func: &str,
+        args: Vec<hir::Expr>,
+        result: TyId,
+        span: Span,
+    ) -> hir::Expr {
+        let func = self.task_func(func);
+        let kind = ExprKind::Call { func, type_args: vec![], args };
+        let call = hir::Expr { kind, ty: result, span };
+        if result == Types::UNIT { call } else { self.hand_on(call, span) }
+    }
+
+    // Messages.
+
+    /// A local of the code around a task is used in it.
+    pub(super) fn check_capture(&mut self, id: LocalId, span: Span, changes: bool, task: Task) {
+        let local = self.local(id);
+        let (name, ty, declared) = (local.hir.name.clone(), local.hir.ty, local.hir.span);
+        if !changes {
+            self.later.push(Later::Shared { ty, span, name: Some(name) });
+            return;
+        }
+        let message = format!("a task cannot assign `{name}`, which other code may use meanwhile");
+        let diagnostic = Diagnostic::error("E0801", message, span, "assigned in a task")
+            .label(declared, "declared outside of it")
+            .why("a task gets the value that a variable has when it starts, and runs at the same time as the others");
+        let diagnostic = match task {
+            Task::Spawn => diagnostic.help("let the task give the value: `let task = spawn …`, then `task.join()`"),
+            Task::Parallel => diagnostic
+                .help("let each step give its own value and combine them afterwards: `xs.parallel_map(x => …).fold(…)`")
+                .help("or store each in an element of its own: `results[i] = …`"),
+        };
+        self.report(diagnostic);
+    }
+
+    pub(super) fn leaves_parallel(&mut self, word: &str, span: Span) {
+        let message = format!("`{word}` cannot leave a `parallel`");
+        let diagnostic = Diagnostic::error("E0802", message, span, "").why(
+            "its other statements or steps run at the same time, and it ends when all of them have",
+        );
+        let diagnostic = match word {
+            "break" => diagnostic.help("`continue` ends one step; for a loop that can stop early use a plain `for`"),
+            _ => diagnostic.help("return after it; to give up on an error, use `?` in a function that returns a `Result`"),
+        };
+        self.report(diagnostic);
+    }
+
+    fn binding_in_parallel(&mut self, span: Span) {
+        let message = "no other statement of this `parallel` sees this variable";
+        let diagnostic = Diagnostic::error("E0803", message, span, "")
+            .why("its statements run at the same time")
+            .help("put what belongs together into braces: `{ let x = …; use(x) }`")
+            .help(
+                "for a value that is needed afterwards: `let task = spawn …`, then `task.join()`",
+            );
+        self.report(diagnostic);
+    }
+
+    pub(super) fn check_shared(&mut self, ty: TyId, span: Span, name: Option<&str>) {
+        let ty = self.infer.resolve(&mut self.c.types, ty);
+        if self.holds_scope_memory(ty) {
+            self.scope_memory_in_task(span, name);
+        }
+    }
+
+    fn scope_memory_in_task(&mut self, span: Span, name: Option<&str>) {
+        let message = match name {
+            Some(name) if !name.is_empty() => {
+                format!("`{name}` is memory of a scope, which a task cannot use yet")
+            }
+            _ => "this is memory of a scope, which cannot go into or out of a task yet".to_string(),
+        };
+        let diagnostic = Diagnostic::error("E0804", message, span, "")
+            .why("in this version a scope belongs to the task that opened it")
+            .help("give the task a copy: `promote(…)`")
+            .help("or open a `scope` inside the task");
+        self.report(diagnostic);
+    }
+
+    /// Whether a value of the type is, or holds, scope memory. What a function value holds is not known.
+    fn holds_scope_memory(&mut self, ty: TyId) -> bool {
+        let mut seen = vec![];
+        let mut work = vec![ty];
+        while let Some(ty) = work.pop() {
+            if seen.contains(&ty) {
+                continue;
+            }
+            seen.push(ty);
+            // Generic types may grow without end, which the lowering reports.
+            if self.c.types.depth(ty) > super::infer::MAX_DEPTH {
+                continue;
+            }
+            match self.c.types.get(ty).clone() {
+                Ty::Buffer | Ty::View(_) => return true,
+                Ty::Func { .. } => {}
+                Ty::Record(id, args) => {
+                    let fields: Vec<TyId> = self.c.record(id).fields.iter().map(|f| f.ty).collect();
+                    work.extend(
+                        fields.into_iter().map(|field| self.c.types.substitute(field, &args)),
+                    );
+                }
+                Ty::Enum(id, args) => {
+                    let variants = &self.c.enumeration(id).variants;
+                    let fields: Vec<TyId> =
+                        variants.iter().flat_map(|v| &v.fields).map(|f| f.ty).collect();
+                    work.extend(
+                        fields.into_iter().map(|field| self.c.types.substitute(field, &args)),
+                    );
+                }
+                other => work.extend(other.parts()),
+            }
+        }
+        false
+    }
+
+    /// Whether the type is `Task[Result[…]]`.
+    pub(super) fn is_fallible_task(&self, ty: TyId) -> bool {
+        match (self.ty(ty), self.task_type()) {
+            (Ty::Record(id, args), Some(TypeName::Record(task))) => {
+                *id == task && matches!(self.ty(args[0]), Ty::Result(_))
+            }
+            _ => false,
+        }
+    }
+
+    /// Reports a task that may fail and that nobody can join.
+    pub(super) fn task_dropped(&mut self, checked: &hir::Expr) {
+        let text = self.short_text(checked.span);
+        let message = "this task may fail, and nobody looks";
+        let diagnostic = Diagnostic::error("E0603", message, checked.span, "a task with a result")
+            .help(format!("keep it and join it: `let task = {text}`, then `task.join()?`"))
+            .help(format!("or stop the program when it fails: `{text}!`"));
+        self.report(diagnostic);
+    }
+}
