@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// What one run cost.
@@ -15,6 +15,8 @@ pub struct Cost {
     pub wall: Duration,
     /// Peak resident set, in bytes.
     pub peak_rss: u64,
+    /// How often the kernel took the processor from one of its threads.
+    pub preemptions: u64,
 }
 
 /// Runs a command with its standard output in `output`.
@@ -22,11 +24,30 @@ pub struct Cost {
 /// # Errors
 /// When the command cannot be started or does not exit with 0.
 pub fn run(argv: &[String], output: &Path) -> io::Result<Cost> {
-    let started = Instant::now();
     let mut command = Command::new(&argv[0]);
-    command.args(&argv[1..]).stdin(Stdio::null()).stdout(File::create(output)?);
+    command.args(&argv[1..]).stdout(File::create(output)?);
+    let started = Instant::now();
+    let (status, cost) = reap(start(&mut command)?, started)?;
+    match status.success() {
+        true => Ok(cost),
+        false => Err(io::Error::other(format!("`{}` ended with {status}", argv.join(" ")))),
+    }
+}
+
+/// Starts a command without standard input.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn start(command: &mut Command) -> io::Result<Child> {
     // A process of its own group, so that a Ctrl-C meant for the benchmark does not leave it half measured.
-    let child = command.process_group(0).spawn()?;
+    command.stdin(Stdio::null()).process_group(0).spawn()
+}
+
+/// Waits for a process, and gives what it cost.
+///
+/// # Errors
+/// When the kernel does not let us wait.
+pub fn reap(child: Child, started: Instant) -> io::Result<(ExitStatus, Cost)> {
     let mut status = 0;
     // SAFETY: all zero bytes are a valid `rusage`.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -36,17 +57,16 @@ pub fn run(argv: &[String], output: &Path) -> io::Result<Cost> {
     if reaped < 0 {
         return Err(io::Error::last_os_error());
     }
-    if status != 0 {
-        return Err(io::Error::other(format!("`{}` ended with status {status}", argv.join(" "))));
-    }
     let duration = |t: libc::timeval| {
         Duration::from_secs(t.tv_sec as u64) + Duration::from_micros(t.tv_usec as u64)
     };
-    Ok(Cost {
+    let cost = Cost {
         cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
         wall: started.elapsed(),
         peak_rss: usage.ru_maxrss as u64 * 1024,
-    })
+        preemptions: usage.ru_nivcsw as u64,
+    };
+    Ok((ExitStatus::from_raw(status), cost))
 }
 
 /// The middle one of an odd number of values, the upper middle of an even number.

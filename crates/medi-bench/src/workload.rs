@@ -142,7 +142,11 @@ impl Workload {
     }
 }
 
-fn compile(command: &mut Command) -> io::Result<()> {
+/// Runs a compiler.
+///
+/// # Errors
+/// When it cannot be started, or rejects its source.
+pub fn compile(command: &mut Command) -> io::Result<()> {
     let status = command.status().map_err(|error| {
         io::Error::new(error.kind(), format!("cannot start {:?}: {error}", command.get_program()))
     })?;
