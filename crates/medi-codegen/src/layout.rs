@@ -11,7 +11,7 @@ use medi_check::mir;
 use medi_check::types::{Ty, TyId, Types};
 use medi_heap::{Heap, TypeId, TypeLayout};
 use medi_runtime::shape::{
-    CLOSURE_CAPTURES, Kind, Place, Scalar, Shape, ShapeId, Shapes, VariantShape,
+    CLOSURE_CAPTURES, Fields, Kind, Place, Scalar, Shape, ShapeId, Shapes, VariantShape,
 };
 
 use crate::roots;
@@ -65,7 +65,7 @@ impl Layouts {
             builder.function(function);
             closures.push(function.captures.as_ref().map(|captures| {
                 let fields: Vec<_> = captures.iter().map(|ty| builder.capture(*ty)).collect();
-                let fields = builder.shapes.place_fields(CLOSURE_CAPTURES, &fields);
+                let fields = builder.shapes.place_in_object(CLOSURE_CAPTURES, &fields);
                 let heap_type = builder.register(&function.name, fields.size, &fields.places);
                 Closure { heap_type, size: fields.size, captures: fields.places }
             }));
@@ -114,10 +114,10 @@ impl Layouts {
     /// # Panics
     /// If the type is no record.
     pub fn inline_scalars(&self, ty: TyId, field: usize) -> std::ops::Range<usize> {
-        let place = &self.fields(ty)[field];
-        let scalars = self.scalars(ty);
-        let first = scalars.partition_point(|(offset, _)| *offset < place.offset);
-        first..first + self.shapes.get(place.shape).scalars.len()
+        let fields = self.fields(ty);
+        let count = |place: &Place| self.shapes.get(place.shape).scalars.len();
+        let first = fields[..field].iter().map(count).sum();
+        first..first + count(&fields[field])
     }
 
     /// The variants of an enum that is not plain.
@@ -229,12 +229,13 @@ impl Builder<'_> {
                 id
             }
             Ty::Record(..) if program.values.contains(&ty) => {
-                let fields = self.fields(0, &program.records[&ty].fields);
+                let fields = self.named(&program.records[&ty].fields);
                 // A list in it may hold records of this type, and have asked for the same shape.
                 if let Some(shape) = self.by_type.get(&ty) {
                     return *shape;
                 }
-                self.shapes.add(name, Kind::InlineRecord { fields: fields.places })
+                let fields = self.shapes.place_in_value(&fields).places;
+                self.shapes.add(name, Kind::InlineRecord { fields })
             }
             Ty::Record(_, args) => return self.record(ty, name, &args),
             Ty::Enum(..) if program.enums[&ty].is_plain() => {
@@ -274,16 +275,19 @@ impl Builder<'_> {
         id
     }
 
-    fn fields(&mut self, start: u32, fields: &[mir::Field]) -> medi_runtime::shape::Fields {
-        let fields: Vec<_> =
-            fields.iter().map(|field| (field.name.clone(), self.shape(field.ty))).collect();
-        self.shapes.place_fields(start, &fields)
+    fn named(&mut self, fields: &[mir::Field]) -> Vec<(String, ShapeId)> {
+        fields.iter().map(|field| (field.name.clone(), self.shape(field.ty))).collect()
+    }
+
+    fn fields(&mut self, fields: &[mir::Field]) -> Fields {
+        let fields = self.named(fields);
+        self.shapes.place_in_object(medi_heap::layout::HEADER as u32, &fields)
     }
 
     fn record(&mut self, ty: TyId, name: String, args: &[TyId]) -> ShapeId {
         let id = self.declare(ty, name.clone());
         let program = self.program;
-        let fields = self.fields(medi_heap::layout::HEADER as u32, &program.records[&ty].fields);
+        let fields = self.fields(&program.records[&ty].fields);
         let size = object_size(fields.size);
         let heap_type = self.register(&name, fields.size, &fields.places);
         let base = name.split('[').next().unwrap_or_default();
@@ -306,11 +310,8 @@ impl Builder<'_> {
         let id = self.declare(ty, name.clone());
         let program = self.program;
         let declaration = &program.enums[&ty];
-        let placed: Vec<_> = declaration
-            .variants
-            .iter()
-            .map(|variant| self.fields(medi_heap::layout::HEADER as u32, &variant.fields))
-            .collect();
+        let placed: Vec<_> =
+            declaration.variants.iter().map(|variant| self.fields(&variant.fields)).collect();
         let variants = declaration.variants.iter().zip(placed).map(|(variant, fields)| {
             let full_name = format!("{name}.{}", variant.name);
             let heap_type = self.register(&full_name, fields.size, &fields.places);
@@ -338,8 +339,9 @@ impl Builder<'_> {
     fn cell(&mut self, ty: TyId, name: String, inner: TyId) -> ShapeId {
         let id = self.declare(ty, name.clone());
         let inner = self.shape(inner);
-        let fields =
-            self.shapes.place_fields(medi_heap::layout::HEADER as u32, &[("value".into(), inner)]);
+        let fields = self
+            .shapes
+            .place_in_object(medi_heap::layout::HEADER as u32, &[("value".into(), inner)]);
         let heap_type = self.register(&name, fields.size, &fields.places);
         let value = fields.places[0].clone();
         self.shapes.define(id, Kind::Cell { value }, object_size(fields.size), Some(heap_type));

@@ -38,8 +38,9 @@ pub const ARRAY_LEN: usize = 8;
 pub const ARRAY_DATA: usize = 16;
 /// Offset of the colour byte in the header.
 pub const COLOUR: usize = 4;
-/// Offset of the flags byte in the header.
-pub const FLAGS: usize = 5;
+/// Offset of the first of the header's bytes, up to [`HEADER`], that belong to the object: the heap makes
+/// them zero with the header, and does not touch them again.
+pub const OWN: usize = 5;
 /// Offset of the referent in a weak cell.
 pub const WEAK_REFERENT: usize = 8;
 

@@ -65,18 +65,17 @@ impl<'a> Comparer<'a> {
                     }
                     self.equal(a.part(0, *inner), b.part(0, *inner))
                 }
-                Kind::OptionalValue { inner, flag } => {
+                Kind::OptionalValue { value, flag } => {
                     let (x, y) = (a.read::<u8>(*flag), b.read::<u8>(*flag));
                     if x == 0 || y == 0 {
                         return Ok(x == y);
                     }
-                    self.equal(a.part(0, *inner), b.part(0, *inner))
+                    self.equal(a.at_place(value), b.at_place(value))
                 }
                 Kind::Result { value } => {
                     let (x, y) = (a.read::<u64>(0), b.read::<u64>(0));
                     if x == 0 && y == 0 {
-                        let part = |v: Value| v.part(value.offset, value.shape);
-                        return self.equal(part(a), part(b));
+                        return self.equal(a.at_place(value), b.at_place(value));
                     }
                     Ok(x != 0 && y != 0 && value::bytes(x) == value::bytes(y))
                 }
@@ -223,12 +222,12 @@ impl<'a> Comparer<'a> {
                     0 => Ok(0),
                     _ => self.hash(v.part(0, *inner)),
                 },
-                Kind::OptionalValue { inner, flag } => match v.read::<u8>(*flag) {
+                Kind::OptionalValue { value, flag } => match v.read::<u8>(*flag) {
                     0 => Ok(0),
-                    _ => self.hash(v.part(0, *inner)),
+                    _ => self.hash(v.at_place(value)),
                 },
                 Kind::Result { value } => match v.read::<u64>(0) {
-                    0 => self.hash(v.part(value.offset, value.shape)),
+                    0 => self.hash(v.at_place(value)),
                     error => Ok(hash_bytes(value::bytes(error), self.seed)),
                 },
                 Kind::Tuple { parts } => self.hash_parts(v.at, parts, 1),
@@ -322,11 +321,12 @@ impl<'a> Comparer<'a> {
                 Kind::Str => Some(value::bytes(a.read(0)).cmp(value::bytes(b.read(0)))),
                 Kind::OptionalRef { inner } => {
                     let present = |v: Value| v.read::<u64>(0) != 0;
-                    return self.order_optionals(a, b, *inner, present(a), present(b));
+                    let inner = |v: Value| (v.part(0, *inner), present(v));
+                    return self.order_optionals(inner(a), inner(b));
                 }
-                Kind::OptionalValue { inner, flag } => {
-                    let present = |v: Value| v.read::<u8>(*flag) != 0;
-                    return self.order_optionals(a, b, *inner, present(a), present(b));
+                Kind::OptionalValue { value, flag } => {
+                    let inner = |v: Value| (v.at_place(value), v.read::<u8>(*flag) != 0);
+                    return self.order_optionals(inner(a), inner(b));
                 }
                 Kind::Tuple { parts } => {
                     for part in parts {
@@ -361,17 +361,15 @@ impl<'a> Comparer<'a> {
         }
     }
 
+    /// Nil before what is inside, which each comes with whether it is there.
     unsafe fn order_optionals(
         self,
-        a: Value,
-        b: Value,
-        inner: ShapeId,
-        has_a: bool,
-        has_b: bool,
+        (a, has_a): (Value, bool),
+        (b, has_b): (Value, bool),
     ) -> Result<Option<Ordering>, TooDeep> {
         if has_a && has_b {
             // SAFETY: passed on.
-            return unsafe { self.order(a.part(0, inner), b.part(0, inner)) };
+            return unsafe { self.order(a, b) };
         }
         Ok(Some(has_a.cmp(&has_b)))
     }

@@ -133,8 +133,8 @@ impl Printer<'_> {
                 Kind::OptionalRef { inner } if value.read::<u64>(0) != 0 => {
                     self.top(Value { at: value.at, shape: *inner })
                 }
-                Kind::OptionalValue { inner, flag } if value.read::<u8>(*flag) != 0 => {
-                    self.top(Value { at: value.at, shape: *inner })
+                Kind::OptionalValue { value: inner, flag } if value.read::<u8>(*flag) != 0 => {
+                    self.top(value.at_place(inner))
                 }
                 kind => {
                     let right = matches!(kind, Kind::Byte | Kind::Int | Kind::Float);
@@ -170,17 +170,17 @@ impl Printer<'_> {
                     }
                     self.value(Value { at: value.at, shape: *inner });
                 }
-                Kind::OptionalValue { inner, flag } => {
+                Kind::OptionalValue { value: inner, flag } => {
                     if value.read::<u8>(*flag) == 0 {
                         return self.text("nil");
                     }
-                    self.value(Value { at: value.at, shape: *inner });
+                    self.value(value.at_place(inner));
                 }
                 Kind::Result { value: ok } => {
                     let error = value.read::<u64>(0);
                     if error == 0 {
                         self.text("Ok(");
-                        self.value(value.part(ok.offset, ok.shape));
+                        self.value(value.at_place(ok));
                     } else {
                         self.text("Err(");
                         quote(self.out, value::text(error));

@@ -5,10 +5,15 @@
 //! results. The code generator fills it from the program's types and asks it where things are; natives with
 //! shaped parameters read values through it; the heap's type layouts are derived from it.
 //!
-//! A value is a run of scalars, in registers as well as in memory, in the same order. Fields of records and
-//! variants are placed by falling alignment, so that small fields share a word; tuples keep their order.
+//! A value is a list of scalars, in registers and in memory: those of its parts, one part after the other. Where they
+//! lie is another matter. Fields of records and variants are placed by falling alignment, so that small ones share a
+//! word, and the first few share the object's header. A field that is itself made of words and bytes
+//! (an optional number, a tuple, a record kept by value) is spread for this: its shape is then one of its own, with
+//! offsets from the start of what it is in. Tuples and optionals by themselves keep their order.
 
-use medi_heap::TypeId;
+use std::ops::Range;
+
+use medi_heap::{TypeId, layout};
 
 /// A shape in a [`Shapes`] table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -38,7 +43,8 @@ impl Scalar {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
     pub name: String,
-    /// In bytes: from the start of the object for records and variants, of the value for tuples.
+    /// In bytes: from the start of the object for records and variants, of the value for tuples. A part that is spread
+    /// has offset 0, and its shape says where its own parts are.
     pub offset: u32,
     pub shape: ShapeId,
 }
@@ -87,9 +93,9 @@ pub enum Kind {
     OptionalRef {
         inner: ShapeId,
     },
-    /// The value at 0, then the flag: 1 when present.
+    /// The value, and where the flag is: 1 when present.
     OptionalValue {
-        inner: ShapeId,
+        value: Place,
         flag: u32,
     },
     /// The message at 0, 0 for success; then the value.
@@ -126,10 +132,10 @@ pub struct Shape {
     /// As written in Medi.
     pub name: String,
     pub kind: Kind,
-    /// Of a value in a field, an element or a stack slot; for a reference that is 8.
+    /// Of a value in a field, an element or a stack slot; for a reference that is 8. A spread one ends there.
     pub size: u32,
     pub align: u32,
-    /// The value's scalars with their offsets inside it, ascending.
+    /// The value's scalars with their offsets inside it, part by part.
     pub scalars: Vec<(u32, Scalar)>,
     /// Of the object, for records, arrays, strings, cells (variants have their own).
     pub heap_type: Option<TypeId>,
@@ -201,7 +207,8 @@ impl Shapes {
         let kind = if self.is_never_nil(inner) {
             Kind::OptionalRef { inner }
         } else {
-            Kind::OptionalValue { inner, flag: self.get(inner).size }
+            let value = Place { name: "value".into(), offset: 0, shape: inner };
+            Kind::OptionalValue { value, flag: self.end(inner) }
         };
         self.add(name, kind)
     }
@@ -239,23 +246,105 @@ impl Shapes {
         self.add(name, Kind::Tuple { parts: places })
     }
 
-    /// Places fields of an object from `start` (the end of its header), the most aligned first; places are
-    /// returned in the order given.
-    pub fn place_fields(&self, start: u32, fields: &[(String, ShapeId)]) -> Fields {
-        let mut order: Vec<usize> = (0..fields.len()).collect();
-        order.sort_by_key(|index| std::cmp::Reverse(self.get(fields[*index].1).align));
-        let mut offset = start;
-        let mut places: Vec<Option<Place>> = vec![None; fields.len()];
-        let mut align = 1;
+    /// Places fields of an object from `start`, the end of its header and of what else comes first; small ones go to
+    /// the header's own bytes as far as there are any.
+    pub fn place_in_object(&mut self, start: u32, fields: &[(String, ShapeId)]) -> Fields {
+        self.place_fields(start, layout::OWN as u32..layout::HEADER as u32, fields)
+    }
+
+    /// Places the fields of a record kept by value.
+    pub fn place_in_value(&mut self, fields: &[(String, ShapeId)]) -> Fields {
+        self.place_fields(0, 0..0, fields)
+    }
+
+    /// Places fields from `start`, the most aligned first, and bytes in `spare` before that; places are returned in the
+    /// order given.
+    fn place_fields(
+        &mut self,
+        start: u32,
+        mut spare: Range<u32>,
+        fields: &[(String, ShapeId)],
+    ) -> Fields {
+        let mut pieces = vec![];
+        fields.iter().for_each(|(_, shape)| self.pieces(*shape, &mut pieces));
+        let mut order: Vec<usize> = (0..pieces.len()).collect();
+        order.sort_by_key(|index| std::cmp::Reverse(pieces[*index].1));
+        let (mut size, mut align) = (start, 1);
+        let mut offsets = vec![0; pieces.len()];
         for index in order {
-            let (name, shape) = &fields[index];
-            let info = self.get(*shape);
-            offset = round_up(offset, info.align);
-            places[index] = Some(Place { name: name.clone(), offset, shape: *shape });
-            offset += info.size;
-            align = align.max(info.align);
+            let (length, piece_align) = pieces[index];
+            let byte = if length == 1 { spare.next() } else { None };
+            offsets[index] = byte.unwrap_or_else(|| {
+                let offset = round_up(size, piece_align);
+                size = offset + length;
+                align = align.max(piece_align);
+                offset
+            });
         }
-        Fields { places: places.into_iter().flatten().collect(), size: offset, align }
+        let mut offsets = offsets.into_iter();
+        let places = fields.iter().map(|(name, shape)| self.put(name, *shape, &mut offsets));
+        Fields { places: places.collect(), size, align }
+    }
+
+    /// Whether the parts of a value in a field are placed one by one: those of words and bytes.
+    fn is_spread(&self, shape: ShapeId) -> bool {
+        let shape = self.get(shape);
+        let parts = matches!(
+            shape.kind,
+            Kind::Tuple { .. } | Kind::InlineRecord { .. } | Kind::OptionalValue { .. }
+        );
+        parts && shape.scalars.iter().any(|(_, scalar)| *scalar == Scalar::I8)
+    }
+
+    /// Appends size and alignment of what is placed as a whole.
+    fn pieces(&self, shape: ShapeId, pieces: &mut Vec<(u32, u32)>) {
+        let info = self.get(shape);
+        match &info.kind {
+            _ if !self.is_spread(shape) => pieces.push((info.size, info.align)),
+            Kind::Tuple { parts } | Kind::InlineRecord { fields: parts } => {
+                parts.iter().for_each(|part| self.pieces(part.shape, pieces));
+            }
+            Kind::OptionalValue { value, .. } => {
+                self.pieces(value.shape, pieces);
+                pieces.push((1, 1));
+            }
+            kind => unreachable!("{kind:?} has no parts"),
+        }
+    }
+
+    /// The place of a value whose pieces lie at these offsets.
+    fn put(
+        &mut self,
+        name: &str,
+        shape: ShapeId,
+        offsets: &mut impl Iterator<Item = u32>,
+    ) -> Place {
+        let name = name.to_owned();
+        let mut next = || offsets.next().expect("each piece has an offset");
+        if !self.is_spread(shape) {
+            return Place { name, offset: next(), shape };
+        }
+        let Shape { name: type_name, kind, .. } = self.get(shape).clone();
+        let mut all = |this: &mut Self, parts: Vec<Place>| {
+            parts.iter().map(|part| this.put(&part.name, part.shape, offsets)).collect()
+        };
+        let kind = match kind {
+            Kind::Tuple { parts } => Kind::Tuple { parts: all(self, parts) },
+            Kind::InlineRecord { fields } => Kind::InlineRecord { fields: all(self, fields) },
+            Kind::OptionalValue { value, .. } => {
+                let value = self.put(&value.name, value.shape, offsets);
+                let flag = offsets.next().expect("each piece has an offset");
+                Kind::OptionalValue { value, flag }
+            }
+            kind => unreachable!("{kind:?} has no parts"),
+        };
+        Place { name, offset: 0, shape: self.add(type_name, kind) }
+    }
+
+    /// Where the last scalar of a value ends.
+    fn end(&self, shape: ShapeId) -> u32 {
+        let ends = self.get(shape).scalars.iter().map(|(offset, scalar)| offset + scalar.size());
+        ends.max().unwrap_or(0)
     }
 
     /// Offsets of the references in a run of places, for the heap's type layout.
@@ -304,29 +393,9 @@ impl Shapes {
             | Kind::OptionalRef { .. }
             | Kind::Func
             | Kind::Cell { .. } => one(Scalar::Ref),
-            Kind::Tuple { parts } => {
-                let align = parts.iter().map(|part| self.get(part.shape).align).max().unwrap_or(1);
-                let end = parts.last().map_or(0, |part| part.offset + self.get(part.shape).size);
-                let scalars =
-                    parts.iter().flat_map(|part| self.scalars_at(part.shape, part.offset));
-                (round_up(end, align), align, scalars.collect())
-            }
-            Kind::InlineRecord { fields } => {
-                let align =
-                    fields.iter().map(|field| self.get(field.shape).align).max().unwrap_or(1);
-                let ends = fields.iter().map(|field| field.offset + self.get(field.shape).size);
-                let mut scalars: Vec<_> = fields
-                    .iter()
-                    .flat_map(|field| self.scalars_at(field.shape, field.offset))
-                    .collect();
-                scalars.sort_by_key(|(offset, _)| *offset);
-                (round_up(ends.max().unwrap_or(0), align), align, scalars)
-            }
-            Kind::OptionalValue { inner, flag } => {
-                let align = self.get(*inner).align;
-                let mut scalars: Vec<_> = self.scalars_at(*inner, 0).collect();
-                scalars.push((*flag, Scalar::I8));
-                (round_up(flag + 1, align), align, scalars)
+            Kind::Tuple { parts } | Kind::InlineRecord { fields: parts } => self.whole(parts, None),
+            Kind::OptionalValue { value, flag } => {
+                self.whole(std::slice::from_ref(value), Some(*flag))
             }
             Kind::Result { value } => {
                 let mut scalars = vec![(0, Scalar::Ref)];
@@ -338,6 +407,15 @@ impl Shapes {
         }
     }
 
+    /// The layout of a value made of parts, and perhaps a flag.
+    fn whole(&self, parts: &[Place], flag: Option<u32>) -> (u32, u32, Vec<(u32, Scalar)>) {
+        let align = parts.iter().map(|part| self.get(part.shape).align).max().unwrap_or(1);
+        let scalars = parts.iter().flat_map(|part| self.scalars_at(part.shape, part.offset));
+        let scalars: Vec<_> = scalars.chain(flag.map(|flag| (flag, Scalar::I8))).collect();
+        let ends = scalars.iter().map(|(offset, scalar)| offset + scalar.size());
+        (round_up(ends.max().unwrap_or(0), align), align, scalars)
+    }
+
     fn scalars_at(&self, shape: ShapeId, base: u32) -> impl Iterator<Item = (u32, Scalar)> + '_ {
         self.get(shape).scalars.iter().map(move |(offset, scalar)| (base + offset, *scalar))
     }
@@ -347,14 +425,46 @@ impl Shapes {
 mod tests {
     use super::*;
 
+    fn named(fields: &[ShapeId]) -> Vec<(String, ShapeId)> {
+        fields.iter().enumerate().map(|(index, shape)| (index.to_string(), *shape)).collect()
+    }
+
+    fn offsets(shapes: &Shapes, fields: &Fields) -> Vec<Vec<u32>> {
+        let of = |place: &Place| {
+            let scalars = shapes.get(place.shape).scalars.iter();
+            scalars.map(|(offset, _)| place.offset + offset).collect()
+        };
+        fields.places.iter().map(of).collect()
+    }
+
     #[test]
-    fn small_fields_share_a_word() {
+    fn small_fields_share_the_header_and_then_a_word() {
         let mut shapes = Shapes::default();
         let (byte, float) = (shapes.add("byte", Kind::Byte), shapes.add("float", Kind::Float));
-        let fields = [("a", byte), ("b", float), ("c", byte)].map(|(n, s)| (n.to_string(), s));
-        let placed = shapes.place_fields(8, &fields);
-        let offsets: Vec<u32> = placed.places.iter().map(|place| place.offset).collect();
-        assert_eq!((offsets, placed.size), (vec![16, 8, 17], 18));
+        let placed = shapes.place_in_object(8, &named(&[byte, float, byte, byte, byte, byte]));
+        assert_eq!(
+            offsets(&shapes, &placed),
+            [vec![5], vec![8], vec![6], vec![7], vec![16], vec![17]]
+        );
+        assert_eq!(placed.size, 18);
+    }
+
+    #[test]
+    fn fields_of_words_and_bytes_are_spread_and_those_of_words_are_not() {
+        let mut shapes = Shapes::default();
+        let (byte, int) = (shapes.add("byte", Kind::Byte), shapes.add("int", Kind::Int));
+        let fields = shapes.place_in_value(&named(&[byte, int])).places;
+        let date = shapes.add("Date", Kind::InlineRecord { fields });
+        assert_eq!(shapes.get(date).scalars, [(8, Scalar::I8), (0, Scalar::I64)]);
+        let maybe = shapes.add_optional("Date?", date);
+        assert_eq!((shapes.get(maybe).size, shapes.get(maybe).scalars[2].0), (16, 9));
+        let pair = shapes.add_tuple("(int, int)", &[int, int]);
+        let placed = shapes.place_in_object(8, &named(&[maybe, byte, pair, maybe]));
+        assert_eq!(
+            offsets(&shapes, &placed),
+            [vec![5, 8, 6], vec![7], vec![16, 24], vec![40, 32, 41]]
+        );
+        assert_eq!((placed.places[2].shape, placed.size), (pair, 42));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use medi_heap::{ObjectRef, TypeId, layout};
 
-use crate::shape::{Kind, Scalar, ShapeId, Shapes};
+use crate::shape::{Kind, Place, Scalar, ShapeId, Shapes};
 
 /// What an array's elements are.
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +137,11 @@ impl Value {
     /// A part at an offset of the value.
     pub fn part(self, offset: u32, shape: ShapeId) -> Value {
         Value { at: self.at.wrapping_add(offset as usize), shape }
+    }
+
+    /// The part at a place of the value.
+    pub fn at_place(self, place: &Place) -> Value {
+        self.part(place.offset, place.shape)
     }
 }
 

@@ -58,7 +58,7 @@ fn shapes(heap: &Heap) -> (Shapes, Ids) {
                   fields: &[(&str, ShapeId)],
                   kind: &dyn Fn(Vec<Place>) -> Kind| {
         let fields: Vec<_> = fields.iter().map(|(n, f)| (n.to_string(), *f)).collect();
-        let placed = s.place_fields(8, &fields);
+        let placed = s.place_in_object(8, &fields);
         let refs = s.reference_offsets(&placed.places);
         let name = s.get(id).name.clone();
         let ty = heap.register(TypeLayout::fixed(name, placed.size, &refs));
@@ -77,7 +77,7 @@ fn shapes(heap: &Heap) -> (Shapes, Ids) {
         Kind::Record { fields }
     });
     let finding = s.declare_reference("Finding");
-    let celsius = s.place_fields(8, &[("celsius".to_string(), float)]).places;
+    let celsius = s.place_in_object(8, &[("celsius".to_string(), float)]).places;
     let normal = heap.register(TypeLayout::fixed("Finding.Normal", 16, &[]));
     let fever = heap.register(TypeLayout::fixed("Finding.Fever", 16, &[]));
     let variants = vec![

@@ -113,7 +113,7 @@ impl<'a> Translator<'a> {
                 vec![self.binary(*op, left, right, fits)]
             }
             Rvalue::NewRecord { ty, fields } if self.is_inline_record(*ty) => {
-                self.inline_record(*ty, fields)
+                fields.iter().flat_map(|field| self.operand(field)).collect()
             }
             Rvalue::NewRecord { ty, fields } => {
                 vec![self.new_record(&self.point(block, at), *ty, fields)]
@@ -151,9 +151,9 @@ impl<'a> Translator<'a> {
             Rvalue::UnwrapSome(operand) => {
                 let mut values = self.operand(operand);
                 let shape = self.unit.layouts.shape(self.operand_type(operand));
-                if let Kind::OptionalValue { inner, .. } = shape.kind {
+                if let Kind::OptionalValue { value, .. } = &shape.kind {
                     values.pop();
-                    self.require_references(inner, &values);
+                    self.require_references(value.shape, &values);
                 }
                 values
             }
@@ -220,19 +220,6 @@ impl<'a> Translator<'a> {
 
     fn is_inline_record(&self, ty: TyId) -> bool {
         matches!(self.unit.layouts.shape(ty).kind, Kind::InlineRecord { .. })
-    }
-
-    /// The scalars of a record kept by value: those of its fields, in the order of their places.
-    fn inline_record(&mut self, ty: TyId, fields: &[Operand]) -> Vec<Value> {
-        let unit = self.unit;
-        let mut values = vec![None; unit.layouts.scalars(ty).len()];
-        for (index, field) in fields.iter().enumerate() {
-            let range = unit.layouts.inline_scalars(ty, index);
-            for (slot, value) in values[range].iter_mut().zip(self.operand(field)) {
-                *slot = Some(value);
-            }
-        }
-        values.into_iter().map(|value| value.expect("each scalar belongs to a field")).collect()
     }
 
     fn inline_field(&mut self, record: &Operand, field: u32) -> Vec<Value> {

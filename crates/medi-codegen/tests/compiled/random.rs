@@ -57,6 +57,7 @@ const NODE_RIGHT: u32 = 2;
 const NODE_TEXT: u32 = 3;
 const NODE_SLIP: u32 = 4;
 
+const SLIP_TAG: u32 = 0;
 const SLIP_NODE: u32 = 1;
 const SLIP_NUMBER: u32 = 2;
 const SLIP_OTHER: u32 = 3;
@@ -449,8 +450,12 @@ impl<'a> Generator<'a> {
                 let mark = Rvalue::GetField { object: copy(slip), field: SLIP_MARK };
                 let mark = self.func.let_(self.world.maybe_byte, mark);
                 let marked = self.func.let_(Types::BOOL, Rvalue::IsSome(mark));
-                let marked = self.func.unary(Types::INT, UnaryOp::BoolToInt, marked);
-                self.mix(marked);
+                let tag = Rvalue::GetField { object: copy(slip), field: SLIP_TAG };
+                let tag = self.func.let_(Types::BOOL, tag);
+                for bit in [marked, tag] {
+                    let bit = self.func.unary(Types::INT, UnaryOp::BoolToInt, bit);
+                    self.mix(bit);
+                }
             }
             _ => {
                 let into = self.a_ref();

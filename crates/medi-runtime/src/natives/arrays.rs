@@ -251,7 +251,8 @@ unsafe fn sorted(call: Call, copy: &Copied) -> Option<Vec<usize>> {
 /// The part of a type that stands in the way of an order.
 fn innermost(call: Call, shape: ShapeId) -> ShapeId {
     match &call.shapes().get(shape).kind {
-        Kind::OptionalRef { inner } | Kind::OptionalValue { inner, .. } => innermost(call, *inner),
+        Kind::OptionalRef { inner } => innermost(call, *inner),
+        Kind::OptionalValue { value, .. } => innermost(call, value.shape),
         Kind::List { element, .. } => innermost(call, *element),
         _ => shape,
     }
