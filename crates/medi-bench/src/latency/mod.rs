@@ -229,23 +229,15 @@ impl Latency {
         Ok(points)
     }
 
-    /// What a filled store takes in a runtime, if it can tell. Large stores are judged by smaller ones.
+    /// What a filled store takes in a runtime, if it can tell. A large store is taken to be a smaller one many times over.
     fn live(&self, contender: &Contender, store: &Store) -> io::Result<Option<u64>> {
         const SAMPLE_BYTES: u64 = 512 << 20;
         let files = Files::of(contender.runtime, &self.build);
-        let at = |size: u64| {
-            let args = [store.mode.into(), size.to_string(), "0".into()];
-            watch(contender.command(&args, None, &files), &files, self.timeout())?;
-            Ok::<_, io::Error>(Account::read(&fs::read_to_string(&files.output)?).live)
-        };
         let sample = store.size.min(SAMPLE_BYTES / store.bytes);
-        let Some(large) = at(sample)? else { return Ok(None) };
-        if sample == store.size {
-            return Ok(Some(large));
-        }
-        let small = at(sample / 4)?.unwrap_or(0);
-        let slope = large.saturating_sub(small) as f64 / (sample - sample / 4) as f64;
-        Ok(Some(large + (slope * (store.size - sample) as f64) as u64))
+        let args = [store.mode.into(), sample.to_string(), "0".into()];
+        watch(contender.command(&args, None, &files), &files, self.timeout())?;
+        let live = Account::read(&fs::read_to_string(&files.output)?).live;
+        Ok(live.map(|live| (live as f64 * store.size as f64 / sample as f64) as u64))
     }
 
     fn timeout(&self) -> Duration {
