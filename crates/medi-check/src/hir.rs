@@ -139,6 +139,8 @@ pub enum ExprKind {
     Closure {
         params: Vec<LocalId>,
         body: Box<Expr>,
+        /// It is what a task runs: it takes along the values that variables have now, not the variables.
+        task: bool,
     },
     Call {
         func: FuncId,

@@ -21,6 +21,8 @@ pub mod codes {
     pub const DEADLOCK: &str = "R0015";
     /// Something is missing where another task was changing it at the same time.
     pub const RACE: &str = "R0016";
+    /// Memory of a scope that another task opened.
+    pub const FOREIGN_SCOPE: &str = "R0017";
     /// A mistake of the compiler or the runtime.
     pub const INTERNAL: &str = "R0099";
 }

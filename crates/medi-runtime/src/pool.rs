@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
@@ -84,6 +84,7 @@ impl State {
 pub(crate) struct Pool {
     limits: Limits,
     stopping: AtomicBool,
+    executions: AtomicI64,
     state: Mutex<State>,
     /// A thread that sleeps was granted to run.
     work_is_there: Condvar,
@@ -97,6 +98,7 @@ impl Pool {
         Pool {
             limits,
             stopping: AtomicBool::new(false),
+            executions: AtomicI64::new(0),
             // The thread of `main`.
             state: Mutex::new(State { active: 1, ..State::default() }),
             work_is_there: Condvar::new(),
@@ -124,6 +126,11 @@ impl Pool {
 
     pub fn remove(&self, context: *mut Context) {
         self.state().contexts.retain(|other| other.0 != context);
+    }
+
+    /// A number for a part of a task; never 0.
+    pub fn next_number(&self) -> i64 {
+        self.executions.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Whether the program is to stop.

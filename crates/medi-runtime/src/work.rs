@@ -76,6 +76,8 @@ pub(crate) struct Work {
 /// A thread's part in some work, while it runs.
 pub(crate) struct Execution {
     pub work: Arc<Work>,
+    /// No other execution of the run has it; not 0, which stands for `main`.
+    pub number: i64,
     /// The context's activation before it began.
     pub below: *const Activation,
 }
@@ -197,7 +199,8 @@ impl Work {
         let context = call.context();
         // SAFETY: the context of a running thread is valid.
         let below = unsafe { (*context).activation };
-        let execution = Execution { work: Arc::clone(self), below };
+        let number = call.run().pool.next_number();
+        let execution = Execution { work: Arc::clone(self), number, below };
         let outer = call.set_execution(&raw const execution);
         let scopes = call.scopes().depth();
         let mut registers = Registers::default();

@@ -701,6 +701,8 @@ const OF_THE_COMPILER: &[&str] = &[
     "scope_free",
     "scope_view",
     "scope_raise",
+    "task_number",
+    "task_require",
 ];
 
 #[test]

@@ -347,7 +347,7 @@ impl Body<'_, '_> {
         }
         let result = self.shallow(result);
         let ty = self.intern(Ty::Func { params: types, result });
-        let kind = ExprKind::Closure { params: locals, body: Box::new(body) };
+        let kind = ExprKind::Closure { params: locals, body: Box::new(body), task: false };
         hir::Expr { kind, ty, span }
     }
 

@@ -226,7 +226,7 @@ impl Body<'_, '_> {
         let ints = params.iter().map(|_| Types::INT).collect();
         let ty = self.intern(Ty::Func { params: ints, result });
         let span = body.span;
-        hir::Expr { kind: ExprKind::Closure { params, body: Box::new(body) }, ty, span }
+        hir::Expr { kind: ExprKind::Closure { params, body: Box::new(body), task: true }, ty, span }
     }
 
     /// A call that gives nothing, or hands the failure on.

@@ -3,6 +3,11 @@
 //! A closure is a MIR function of its own that reads what it captured: the value of a `let`, the box of
 //! a `var`. It shares the checked function's locals, so that a local is captured exactly when the
 //! function around the closure has given it a place.
+//!
+//! What a task runs gets a box of its own for each `var`, with the value of now. No task may use scope memory of
+//! another, since its owner may free it meanwhile. Values come into a task through what its closure captured, and types
+//! say whether they hold scope memory, but for closures, of which nobody can see what they captured. So in a program
+//! with tasks each closure that captured scope memory notes the task that made it and refuses to run in another.
 
 use medi_syntax::source::Span;
 
@@ -24,7 +29,14 @@ impl<'h> Body<'_, 'h> {
         Rvalue::NewClosure { function, ty, captures: vec![] }
     }
 
-    pub fn closure(&mut self, params: &[LocalId], body: &'h Expr, ty: TyId, span: Span) -> Rvalue {
+    pub fn closure(
+        &mut self,
+        params: &[LocalId],
+        body: &'h Expr,
+        task: bool,
+        ty: TyId,
+        span: Span,
+    ) -> Rvalue {
         let result = match self.get(ty) {
             Ty::Func { result, .. } => inhabited(*result),
             _ => return self.ill_typed("a closure", ty),
@@ -34,8 +46,24 @@ impl<'h> Body<'_, 'h> {
             .filter_map(|local| self.slots[local.0 as usize].map(|slot| (local, slot)))
             .collect();
         let sources = captured.iter().map(|(_, Slot::Local(source) | Slot::Cell(source))| *source);
-        let sources: Vec<Local> = sources.collect();
-        let types = sources.iter().map(|source| self.local_ty(*source)).collect();
+        let mut sources: Vec<Local> = sources.collect();
+        let types: Vec<TyId> = sources.iter().map(|source| self.local_ty(*source)).collect();
+        if task {
+            for ty in types.iter().copied().chain([result]) {
+                self.cx.refuse_scope_memory(ty, &self.asker, span);
+            }
+            for (source, (_, slot)) in sources.iter_mut().zip(&captured) {
+                if let Slot::Cell(shared) = slot {
+                    *source = self.copied_cell(*shared, span);
+                }
+            }
+        }
+        let owned = self.cx.hir.tasks && types.iter().any(|ty| self.cx.holds_scope_memory(*ty));
+        let owner = owned.then(|| {
+            let owner = self.plain_native("task_number", &[], Types::INT, vec![], span);
+            self.temp_of(owner, Types::INT, span)
+        });
+        let types = types.into_iter().chain(owner.iter().map(|_| Types::INT)).collect();
         let header = Header {
             name: format!("{}.closure", self.header.name.trim_end_matches(".closure")),
             captures: Some(types),
@@ -43,17 +71,34 @@ impl<'h> Body<'_, 'h> {
             span,
         };
         let function = self.cx.reserve();
+        let owner_capture = sources.len() as u32;
         let mut inner =
             Body::new(self.cx, self.func, self.type_args.clone(), self.asker.clone(), header);
         inner.declare_params(params);
         for (index, (local, slot)) in captured.into_iter().enumerate() {
             inner.declare_capture(index as u32, local, slot);
         }
+        if owner.is_some() {
+            let owner = inner.temp_of(Rvalue::Capture(owner_capture), Types::INT, span);
+            let check =
+                inner.plain_native("task_require", &[Types::INT], Types::UNIT, vec![owner], span);
+            inner.temp_of(check, Types::UNIT, span);
+        }
         inner.whole(body);
         let lowered = inner.finish();
         self.cx.functions[function.index()] = Some(lowered);
-        let captures = sources.into_iter().map(Operand::Copy).collect();
+        let captures = sources.into_iter().map(Operand::Copy).chain(owner).collect();
         Rvalue::NewClosure { function, ty, captures }
+    }
+
+    /// A box of its own with what another holds now.
+    fn copied_cell(&mut self, cell: Local, span: Span) -> Local {
+        let ty = self.local_ty(cell);
+        let Ty::Cell(inner) = *self.get(ty) else { unreachable!("a box is a cell") };
+        let value = self.temp_of(Rvalue::GetCell(Operand::Copy(cell)), inner, span);
+        let copy = self.temp(ty, span);
+        self.assign(copy, Rvalue::NewCell { ty, value }, span);
+        copy
     }
 
     fn declare_capture(&mut self, index: u32, local: LocalId, outer: Slot) {

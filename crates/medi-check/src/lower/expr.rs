@@ -273,9 +273,9 @@ impl<'h> Body<'_, 'h> {
                 let ty = self.expr_ty(expr);
                 self.func_value(*func, type_args, ty, span)
             }
-            ExprKind::Closure { params, body } => {
+            ExprKind::Closure { params, body, task } => {
                 let ty = self.expr_ty(expr);
-                self.closure(params, body, ty, span)
+                self.closure(params, body, *task, ty, span)
             }
             ExprKind::Call { func, type_args, args } => self.call(*func, type_args, args, span),
             ExprKind::CallValue { callee, args } => {

@@ -29,6 +29,7 @@ pub(super) mod codes {
     pub const NO_ORDER: &str = "E0954";
     pub const NO_EQUALITY: &str = "E0955";
     pub const NO_HASH: &str = "E0956";
+    pub const SCOPE_MEMORY_IN_TASK: &str = "E0804";
     pub const VIEW_NOT_PLAIN: &str = "E0957";
     pub const ENDLESS_GENERIC: &str = "E0951";
     pub const TOO_MANY_VARIANTS: &str = "E0952";
@@ -268,7 +269,24 @@ impl Lowering<'_> {
 
     /// The first type inside `ty` whose values cannot be told apart, if there is one: functions and
     /// scope memory, inside records and lists too.
-    fn incomparable(&mut self, ty: TyId) -> Option<TyId> {
+    fn incomparable(&self, ty: TyId) -> Option<TyId> {
+        self.first_inside(ty, |ty| {
+            matches!(ty, Ty::Func { .. } | Ty::Buffer | Ty::View(_) | Ty::Cell(_))
+        })
+    }
+
+    fn scope_memory(&self, ty: TyId) -> Option<TyId> {
+        self.first_inside(ty, |ty| matches!(ty, Ty::Buffer | Ty::View(_)))
+    }
+
+    /// Whether a value of the type is scope memory or holds some, inside records and lists too. What a function
+    /// value captured does not show in its type.
+    pub(super) fn holds_scope_memory(&self, ty: TyId) -> bool {
+        self.scope_memory(ty).is_some()
+    }
+
+    /// The first type inside `ty`, itself included, that is looked for.
+    fn first_inside(&self, ty: TyId, wanted: impl Fn(&Ty) -> bool) -> Option<TyId> {
         let mut seen = std::collections::HashSet::new();
         let mut work = vec![ty];
         while let Some(ty) = work.pop() {
@@ -276,7 +294,8 @@ impl Lowering<'_> {
                 continue;
             }
             match self.types.get(ty) {
-                Ty::Func { .. } | Ty::Buffer | Ty::View(_) | Ty::Cell(_) => return Some(ty),
+                found if wanted(found) => return Some(ty),
+                Ty::Func { .. } => {}
                 Ty::Record(..) => {
                     let fields = self.records.get(&ty).map(|record| &record.fields);
                     work.extend(fields.into_iter().flatten().map(|field| field.ty));
@@ -339,6 +358,21 @@ impl Lowering<'_> {
                 label: format!("{operation} hashes a `{name}`"),
                 why: self.inside(ty, part, "has no hash"),
                 help: "use a number or a string that names the value as the key".to_owned(),
+            };
+            self.report_fault(fault, asker, span);
+        }
+    }
+
+    /// Reports a task that takes scope memory along or gives some back.
+    pub(super) fn refuse_scope_memory(&mut self, ty: TyId, asker: &Asker, span: Span) {
+        if let Some(part) = self.scope_memory(ty) {
+            let name = self.name_of(ty);
+            let fault = Fault {
+                code: codes::SCOPE_MEMORY_IN_TASK,
+                message: "memory of a scope cannot go into or out of a task yet".to_owned(),
+                label: format!("the task uses a `{name}`"),
+                why: self.inside(ty, part, "belongs to the task that opened its scope"),
+                help: "give the task a copy: `promote(…)`".to_owned(),
             };
             self.report_fault(fault, asker, span);
         }

@@ -64,7 +64,12 @@ fn text_of(lowered: &Lowered) -> String {
 
 #[test]
 fn each_fixture_lowers_to_its_mir() {
-    let prelude = Library { files: &[("lib/core.medi", include_str!("prelude.medi"))] };
+    let prelude = Library {
+        files: &[
+            ("lib/core.medi", include_str!("prelude.medi")),
+            ("lib/tasks.medi", include_str!("../../../../lib/tasks.medi")),
+        ],
+    };
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mir/fixtures");
     let update = std::env::var_os("UPDATE").is_some();
     let mut wrong = vec![];

@@ -82,7 +82,7 @@ impl<'a> Oracle<'a> {
             ExprKind::Nil => Value::Maybe(None),
             ExprKind::Unit => Value::Unit,
             ExprKind::Local(local) => locals[local].borrow().clone(),
-            ExprKind::Closure { params, body } => {
+            ExprKind::Closure { params, body, .. } => {
                 self.closures.push(Closure { params, body, captured: locals.clone() });
                 Value::Closure(self.closures.len() - 1)
             }

@@ -2,11 +2,31 @@
 
 use crate::call::Call;
 use crate::context::Context;
+use crate::error::{RuntimeError, codes};
 use crate::value::object;
 use crate::work::{self, Kind};
 
 super::table! {
-    call task_start, call task_join, call tasks_all, call tasks_all_or_fail, call tasks_range, call tasks_range_or_fail,
+    leaf task_number, call task_require, call task_start, call task_join, call tasks_all, call tasks_all_or_fail, call tasks_range, call tasks_range_or_fail,
+}
+
+/// The number of the task that runs, 0 for `main`; each part of a `parallel` has its own.
+unsafe extern "C" fn task_number(context: *mut Context) -> i64 {
+    // SAFETY: see the module `natives`.
+    unsafe { Call::new(context) }.execution().map_or(0, |execution| execution.number)
+}
+
+/// A function that captured scope memory runs: only in the task that made it.
+unsafe extern "C" fn task_require(context: *mut Context, made_in: i64) {
+    // SAFETY: see the module `natives`.
+    if unsafe { task_number(context) } != made_in {
+        let message = "this function uses memory of a scope, which belongs to another task";
+        let error = RuntimeError::new(codes::FOREIGN_SCOPE, message).with_help(
+            "open a `scope` inside the task, or let the function use a copy: `promote(…)`",
+        );
+        // SAFETY: see the module `natives`.
+        unsafe { Call::new(context) }.raise(error);
+    }
 }
 
 /// `task_start(body: func() -> ()) -> int`: runs it at some time, on some thread; a number for `task_join`.

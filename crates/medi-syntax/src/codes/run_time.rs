@@ -368,6 +368,38 @@ names.clear()
 ",
     },
     Code {
+        code: "R0017",
+        title: "a function of one task that would use its scope's memory in another",
+        explanation: "\
+The memory of a scope belongs to the task that opened it: its end frees memory that a task which \
+runs on could still use. A function value that captured a buffer or a view therefore runs only in \
+the task that made it. Open a scope inside the task, or let the function use a copy in collected \
+memory.
+
+Wrong:
+
+```medi
+scope {
+  let cells = allocate(64).view[int]()
+  let first = () => cells[0]
+  let task = spawn first()
+  print(task.join())
+}
+```
+
+Right:
+
+```medi
+scope {
+  let cells = promote(allocate(64).view[int]())
+  let first = () => cells[0]
+  let task = spawn first()
+  print(task.join())
+}
+```
+",
+    },
+    Code {
         code: "R0099",
         title: "a mistake in Medi itself",
         explanation: "\
