@@ -11,6 +11,7 @@ use crate::code_map::CodeMap;
 use crate::context::Context;
 use crate::entry;
 use crate::error::{RuntimeError, codes};
+use crate::handles::Handles;
 use crate::memory_report;
 use crate::output::Output;
 use crate::pool::POLL_CANCEL;
@@ -85,7 +86,6 @@ impl Call {
     fields! {
         mutator: Mutator,
         scopes: medi_region::Scopes<crate::thread::HeapLedger>,
-        handles: crate::handles::Handles,
         jobs: crossbeam_deque::Worker<crate::pool::Job>,
         builder: Vec<u8>,
         scratch: Vec<u8>,
@@ -95,6 +95,10 @@ impl Call {
     pub fn run(&self) -> &Arc<Run> {
         // SAFETY: as for shapes.
         unsafe { &(*self.thread()).run }
+    }
+
+    pub fn handles(&self) -> &Handles {
+        &self.run().handles
     }
 
     pub fn output(&self) -> &Output {

@@ -100,6 +100,7 @@ pub struct Run {
     output: Output,
     hash_seed: u64,
     literals: OnceLock<Literals>,
+    pub(crate) handles: Handles,
     pub(crate) pool: Pool,
     /// Keeps the code in memory.
     _owner: Option<Arc<dyn Any + Send + Sync>>,
@@ -114,7 +115,6 @@ pub struct Thread {
     /// Set together with [`Context::raised`].
     pub stop: Option<Stop>,
     pub scopes: Scopes<HeapLedger>,
-    pub handles: Handles,
     pub output: Output,
     /// The text that `fmt_begin` … `fmt_end` build.
     pub builder: Vec<u8>,
@@ -175,6 +175,7 @@ impl Session {
             output,
             hash_seed: seed(),
             literals: OnceLock::new(),
+            handles: Handles::default(),
             pool: Pool::new(limits),
             _owner: owner,
         });
@@ -206,7 +207,6 @@ impl Session {
             run: Arc::clone(run),
             stop: None,
             scopes,
-            handles: Handles::default(),
             output: run.output.clone(),
             builder: vec![],
             scratch: vec![],

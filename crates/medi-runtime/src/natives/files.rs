@@ -10,6 +10,8 @@ use medi_heap::Bytes;
 
 use crate::call::Call;
 use crate::context::Context;
+use crate::handles::Missing;
+use crate::natives::readers::in_use;
 use crate::value::text;
 
 super::table! {
@@ -18,8 +20,8 @@ super::table! {
 }
 
 /// A file's content, decompressed.
-fn open(path: &str) -> io::Result<Box<dyn BufRead>> {
-    let mut raw: Box<dyn BufRead> = if path == "-" {
+fn open(path: &str) -> io::Result<Box<dyn BufRead + Send>> {
+    let mut raw: Box<dyn BufRead + Send> = if path == "-" {
         Box::new(BufReader::new(io::stdin()))
     } else {
         if Path::new(path).is_dir() {
@@ -75,9 +77,9 @@ fn read_whole(path: &str, limit: u64) -> Result<Vec<u8>, String> {
 /// `read_text(path: string) -> Result[string]`.
 unsafe extern "C" fn read_text(context: *mut Context, path: u64) {
     // SAFETY: see the module `natives`.
-    let (call, path) = unsafe { (Call::new(context), text(path)) };
+    let (call, path) = unsafe { (Call::new(context), text(path).to_string()) };
     let limit = call.heap().stats().limit.unwrap_or(u64::MAX);
-    let content = match read_whole(path, limit) {
+    let content = match call.waiting(|| read_whole(&path, limit)) {
         Ok(content) => content,
         Err(message) => return call.fail(&message),
     };
@@ -159,7 +161,9 @@ unsafe extern "C" fn remove_file(context: *mut Context, path: u64) -> u64 {
 /// A text file that is read line by line.
 struct Lines {
     path: String,
-    file: Box<dyn BufRead>,
+    file: Box<dyn BufRead + Send>,
+    /// It is no regular file: what it gives next may be a long time coming.
+    may_wait: bool,
     number: u64,
     line: Vec<u8>,
 }
@@ -201,13 +205,14 @@ impl Lines {
 /// `lines_open(path: string) -> Result[int]`: a handle; `-` is standard input.
 unsafe extern "C" fn lines_open(context: *mut Context, path: u64) {
     // SAFETY: see the module `natives`.
-    let (call, path) = unsafe { (Call::new(context), text(path)) };
-    match open(path) {
+    let (call, path) = unsafe { (Call::new(context), text(path).to_string()) };
+    match call.waiting(|| open(&path)) {
         Ok(file) => {
-            let lines = Lines { path: path.to_string(), file, number: 0, line: vec![] };
+            let may_wait = path == "-" || !fs::metadata(&path).is_ok_and(|file| file.is_file());
+            let lines = Lines { path, file, may_wait, number: 0, line: vec![] };
             call.ok(call.handles().insert(lines) as u64);
         }
-        Err(error) => call.fail(&cannot("read", path, &error)),
+        Err(error) => call.fail(&cannot("read", &path, &error)),
     }
 }
 
@@ -215,10 +220,16 @@ unsafe extern "C" fn lines_open(context: *mut Context, path: u64) {
 unsafe extern "C" fn lines_next(context: *mut Context, handle: i64) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
-    let Some(lines) = call.handles().get_mut::<Lines>(handle) else {
-        return call.fail("these lines are closed");
+    let mut lines = match call.handles().borrow::<Lines>(handle) {
+        Ok(lines) => lines,
+        Err(Missing::NotOpen) => return call.fail("these lines are closed"),
+        Err(Missing::Borrowed) => {
+            in_use(&call);
+            return;
+        }
     };
-    match lines.next() {
+    let next = if lines.may_wait { call.waiting(|| lines.next()) } else { lines.next() };
+    match next {
         Ok(Some(line)) => {
             if let Ok(line) = call.new_string(line) {
                 call.ok(line);
@@ -264,7 +275,7 @@ mod tests {
 
     fn lines(content: &[u8]) -> Lines {
         let file = Box::new(io::Cursor::new(content.to_vec()));
-        Lines { path: "notes.txt".into(), file, number: 0, line: vec![] }
+        Lines { path: "notes.txt".into(), file, may_wait: false, number: 0, line: vec![] }
     }
 
     #[test]

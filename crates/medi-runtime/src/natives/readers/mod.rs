@@ -19,6 +19,7 @@ use super::table;
 use crate::call::{Call, Stopped};
 use crate::context::Context;
 use crate::error::{RuntimeError, codes};
+use crate::handles::{Borrowed, Missing};
 use crate::value::{object, slice_mut, text};
 
 pub use self::progress::VARIABLE as PROGRESS_VARIABLE;
@@ -36,10 +37,20 @@ table! {
 }
 
 /// The file behind a handle. The library passes handles on as it got them, so any other is a mistake in it.
-fn file<R: Any>(call: &Call, handle: i64) -> Result<&mut R, Stopped> {
-    call.handles()
-        .get_mut(handle)
-        .ok_or_else(|| broken(call, &format!("file {handle} is not open")))
+fn file<R: Any + Send>(call: &Call, handle: i64) -> Result<Borrowed<'_, R>, Stopped> {
+    call.handles().borrow(handle).map_err(|missing| match missing {
+        Missing::NotOpen => broken(call, &format!("file {handle} is not open")),
+        Missing::Borrowed => in_use(call),
+    })
+}
+
+/// Stops the program: two tasks use one file at the same time.
+pub(crate) fn in_use(call: &Call) -> Stopped {
+    let message = "another task reads or writes this file at the same time";
+    call.raise(
+        RuntimeError::new(codes::RACE, message)
+            .with_help("let each task open a file of its own, or let one task do all of it"),
+    )
 }
 
 /// The field with that number.
@@ -55,7 +66,7 @@ fn broken(call: &Call, what: &str) -> Stopped {
 }
 
 /// Answers with the handle of a file that was opened, or why it was not.
-fn answer_opened<R: Any>(call: &Call, opened: Result<R, String>) {
+fn answer_opened<R: Any + Send>(call: &Call, opened: Result<R, String>) {
     match opened {
         Ok(file) => {
             let handle = call.handles().insert(file);
@@ -110,7 +121,7 @@ unsafe extern "C" fn health_open(context: *mut Context, path: u64) {
 unsafe extern "C" fn health_next(context: *mut Context, handle: i64) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
-    if let Ok(health) = file::<HealthFile>(&call, handle) {
+    if let Ok(mut health) = file::<HealthFile>(&call, handle) {
         let next = health.next();
         answer(&call, handle, next.map(|event| event as u64));
     }
@@ -121,7 +132,7 @@ unsafe extern "C" fn health_key(context: *mut Context, handle: i64, number: i64)
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
     let Ok(which) = field(&call, Field::from_number(number)) else { return 0 };
-    file::<HealthFile>(&call, handle).map_or(0, |health| health.key(which))
+    file::<HealthFile>(&call, handle).map_or(0, |mut health| health.key(which))
 }
 
 /// A text of the event.
@@ -185,7 +196,7 @@ unsafe extern "C" fn fasta_open(context: *mut Context, path: u64) {
 unsafe extern "C" fn fasta_next(context: *mut Context, handle: i64) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
-    if let Ok(fasta) = file::<FastaFile>(&call, handle) {
+    if let Ok(mut fasta) = file::<FastaFile>(&call, handle) {
         let next = fasta.next();
         answer(&call, handle, next.map(u64::from));
     }
@@ -202,7 +213,7 @@ unsafe extern "C" fn fasta_name(context: *mut Context, handle: i64) -> u64 {
 unsafe extern "C" fn fasta_load(context: *mut Context, handle: i64) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
-    if let Ok(fasta) = file::<FastaFile>(&call, handle) {
+    if let Ok(mut fasta) = file::<FastaFile>(&call, handle) {
         let length = fasta.load();
         answer(&call, handle, length.map(|length| length as u64));
     }
@@ -212,7 +223,7 @@ unsafe extern "C" fn fasta_load(context: *mut Context, handle: i64) {
 unsafe extern "C" fn fasta_bases(context: *mut Context, handle: i64, into: u64) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
-    if let Ok(fasta) = file::<FastaFile>(&call, handle) {
+    if let Ok(mut fasta) = file::<FastaFile>(&call, handle) {
         let bases = fasta.take_bases();
         // SAFETY: compiled code passes an array of bytes.
         unsafe { fill(&call, into, 0, bases.len(), bases.into_iter()) };
@@ -230,7 +241,7 @@ unsafe extern "C" fn reads_open(context: *mut Context, path: u64) {
 unsafe extern "C" fn reads_next(context: *mut Context, handle: i64) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
-    if let Ok(reads) = file::<ReadsFile>(&call, handle) {
+    if let Ok(mut reads) = file::<ReadsFile>(&call, handle) {
         let next = reads.next();
         answer(&call, handle, next.map(u64::from));
     }
@@ -319,7 +330,7 @@ unsafe extern "C" fn vcf_open(context: *mut Context, path: u64) {
 unsafe extern "C" fn vcf_next(context: *mut Context, handle: i64) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
-    if let Ok(variants) = file::<VariantFile>(&call, handle) {
+    if let Ok(mut variants) = file::<VariantFile>(&call, handle) {
         let next = variants.next();
         answer(&call, handle, next.map(u64::from));
     }
@@ -390,7 +401,7 @@ unsafe extern "C" fn vcf_begin(context: *mut Context, path: u64) -> i64 {
 unsafe extern "C" fn vcf_add_sample(context: *mut Context, handle: i64, name: u64) {
     // SAFETY: see the module `natives`.
     let (call, name) = unsafe { (Call::new(context), text(name)) };
-    if let Ok(output) = file::<VariantOutput>(&call, handle) {
+    if let Ok(mut output) = file::<VariantOutput>(&call, handle) {
         output.add_sample(name);
     }
 }
@@ -399,7 +410,7 @@ unsafe extern "C" fn vcf_add_sample(context: *mut Context, handle: i64, name: u6
 unsafe extern "C" fn vcf_add_contig(context: *mut Context, handle: i64, name: u64, length: i64) {
     // SAFETY: see the module `natives`.
     let (call, name) = unsafe { (Call::new(context), text(name)) };
-    if let Ok(output) = file::<VariantOutput>(&call, handle) {
+    if let Ok(mut output) = file::<VariantOutput>(&call, handle) {
         output.add_contig(name, length);
     }
 }
@@ -409,7 +420,7 @@ unsafe extern "C" fn vcf_set_text(context: *mut Context, handle: i64, number: i6
     // SAFETY: see the module `natives`.
     let (call, value) = unsafe { (Call::new(context), text(value)) };
     let Ok(which) = field(&call, Text::from_number(number)) else { return };
-    if let Ok(output) = file::<VariantOutput>(&call, handle) {
+    if let Ok(mut output) = file::<VariantOutput>(&call, handle) {
         output.set_text(which, value);
     }
 }
@@ -419,7 +430,7 @@ unsafe extern "C" fn vcf_set_number(context: *mut Context, handle: i64, number: 
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
     let Ok(which) = field(&call, Number::from_number(number)) else { return };
-    if let Ok(output) = file::<VariantOutput>(&call, handle) {
+    if let Ok(mut output) = file::<VariantOutput>(&call, handle) {
         output.set_number(which, value);
     }
 }
@@ -429,7 +440,7 @@ unsafe extern "C" fn vcf_set_count(context: *mut Context, handle: i64, number: i
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
     let Ok(which) = field(&call, Count::from_number(number)) else { return };
-    if let Ok(output) = file::<VariantOutput>(&call, handle) {
+    if let Ok(mut output) = file::<VariantOutput>(&call, handle) {
         output.set_count(which, value);
     }
 }
@@ -449,7 +460,7 @@ fn answer_done(call: &Call, handle: i64, done: Result<(), String>) -> u64 {
 unsafe extern "C" fn vcf_write(context: *mut Context, handle: i64) -> u64 {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
-    let Ok(output) = file::<VariantOutput>(&call, handle) else { return 0 };
+    let Ok(mut output) = file::<VariantOutput>(&call, handle) else { return 0 };
     let done = output.write();
     answer_done(&call, handle, done)
 }
@@ -458,7 +469,7 @@ unsafe extern "C" fn vcf_write(context: *mut Context, handle: i64) -> u64 {
 unsafe extern "C" fn vcf_finish(context: *mut Context, handle: i64) -> u64 {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
-    let Ok(output) = file::<VariantOutput>(&call, handle) else { return 0 };
+    let Ok(mut output) = file::<VariantOutput>(&call, handle) else { return 0 };
     let done = output.finish();
     let answer = answer_done(&call, handle, done);
     call.handles().remove(handle);
