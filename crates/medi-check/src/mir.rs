@@ -2,11 +2,11 @@
 //!
 //! A function is a control-flow graph of three-address statements over typed locals. Types hold no
 //! parameters. Everything the code generator must not decide again is explicit: a [`StmtKind::Barrier`]
-//! before each store of references into a collected object, a [`StmtKind::Safepoint`] on each back-edge,
-//! [`StmtKind::ScopeEnter`] and [`StmtKind::ScopeExit`] on each edge into and out of a scope (errors
-//! that stop the program leave scopes through the runtime, which frees the same memory), and bounds checks
-//! before raw element accesses. What the scope checker needs is explicit too: which value borrows from which scope
-//! ([`Rvalue::Allocate`], [`Rvalue::MakeView`], [`Rvalue::SliceView`]), moves ([`Operand::Move`]) and frees.
+//! directly before each store of references into a collected object, or before a run of them, a
+//! [`StmtKind::Safepoint`] on each back-edge, [`StmtKind::ScopeEnter`] and [`StmtKind::ScopeExit`] on each edge into and
+//! out of a scope (errors that stop the program leave scopes through the runtime, which frees the same memory), and
+//! bounds checks before raw element accesses. What the scope checker needs is explicit too: which value borrows from
+//! which scope ([`Rvalue::Allocate`], [`Rvalue::MakeView`], [`Rvalue::SliceView`]), moves ([`Operand::Move`]) and frees.
 //!
 //! Initialising stores of a new object need no barrier and are part of the `New…` rvalues.
 
@@ -88,6 +88,12 @@ impl Program {
             Ty::Optional(inner) => self.holds_references(*inner),
             _ => holds_references(&self.types, ty, &|ty| self.enums[&ty].is_plain()),
         }
+    }
+
+    /// Whether the statement, of a function with these locals, stores references into a collected object.
+    pub fn stores_references(&self, locals: &[LocalDecl], stmt: &Stmt) -> bool {
+        let stored = stmt.kind.stores_into_object();
+        stored.is_some_and(|(_, value)| self.holds_references(operand_ty(locals, value)))
     }
 
     /// The name of a type, as it is written in source.
@@ -251,7 +257,8 @@ pub enum StmtKind {
         index: Operand,
         value: Operand,
     },
-    /// Stands before each store of a value that holds references into `object`.
+    /// Tells the collector of the references that the stores directly behind it ([`follows_barrier`]) put into
+    /// `object`; at least one of them stores some.
     Barrier {
         object: Operand,
     },
@@ -267,6 +274,28 @@ pub enum StmtKind {
     Free(Operand),
     /// A thread may come to a handshake or a collection here.
     Safepoint,
+}
+
+impl StmtKind {
+    /// The collected object that the statement stores into, and the value.
+    pub fn stores_into_object(&self) -> Option<(&Operand, &Operand)> {
+        match self {
+            StmtKind::SetField { object, value, .. }
+            | StmtKind::SetElem { array: object, value, .. }
+            | StmtKind::SetCell { cell: object, value } => Some((object, value)),
+            _ => None,
+        }
+    }
+}
+
+/// What a barrier of `object` covers of the statements that stand behind it: the stores into that object up to the
+/// first other statement. None of them changes a local, so that what they store is known at the barrier.
+pub fn follows_barrier<'s>(object: &Operand, behind: &'s [Stmt]) -> &'s [Stmt] {
+    let covers = |stmt: &Stmt| {
+        matches!(object, Operand::Copy(_))
+            && stmt.kind.stores_into_object().is_some_and(|(into, _)| into == object)
+    };
+    &behind[..behind.iter().take_while(|stmt| covers(stmt)).count()]
 }
 
 #[derive(Clone, Debug)]

@@ -146,23 +146,11 @@ fn drop_needless_barriers(program: &mut Program) {
     let mut functions = std::mem::take(&mut program.functions);
     for function in &mut functions {
         for block in &mut function.blocks {
-            // Whether a store between the barrier that is looked at and the next statement that is none needs it.
-            let mut needed = false;
             for at in (0..block.stmts.len()).rev() {
-                match &block.stmts[at].kind {
-                    StmtKind::SetField { value, .. }
-                    | StmtKind::SetElem { value, .. }
-                    | StmtKind::SetCell { value, .. } => {
-                        needed |=
-                            program.holds_references(mir::operand_ty(&function.locals, value));
-                    }
-                    StmtKind::Barrier { .. } => {
-                        if !needed {
-                            block.stmts.remove(at);
-                        }
-                        needed = false;
-                    }
-                    _ => {}
+                let StmtKind::Barrier { object } = &block.stmts[at].kind else { continue };
+                let mut stores = mir::follows_barrier(object, &block.stmts[at + 1..]).iter();
+                if !stores.any(|stmt| program.stores_references(&function.locals, stmt)) {
+                    block.stmts.remove(at);
                 }
             }
         }

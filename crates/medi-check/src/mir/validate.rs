@@ -3,8 +3,8 @@
 //! The code generator relies on these without asking again, and a wrong one shows as a crash far away:
 //! so each lowering of a debug build, and each test, goes through here. Checked are the types of every
 //! operand, that blocks and ids exist, that locals are assigned before they are used, that every store
-//! of references has its barrier with nothing in between at which a collection could start, that
-//! every loop has a safepoint, and that scopes are entered and left in pairs on every path.
+//! of references stands directly behind its barrier or initialises a new object, that every barrier has such a
+//! store, that every loop has a safepoint, and that scopes are entered and left in pairs on every path.
 
 mod flow;
 mod typing;

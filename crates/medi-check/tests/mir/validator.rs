@@ -44,18 +44,51 @@ fn a_missing_barrier_is_found() {
     assert!(found.contains("references are stored without a barrier"), "{found}");
 }
 
-#[test]
-fn a_barrier_before_an_allocation_does_not_count() {
+/// The right program with its one barrier and the store behind it replaced by what `change` makes of the two.
+fn with_store(change: impl Fn([mir::StmtKind; 2]) -> Vec<mir::StmtKind>) -> String {
     let mut program = right_program();
-    for block in &mut program.functions[0].blocks {
-        let barrier = |stmt: &mir::Stmt| matches!(stmt.kind, mir::StmtKind::Barrier { .. });
-        if let Some(at) = block.stmts.iter().position(barrier) {
-            let collect = mir::Stmt { kind: mir::StmtKind::Safepoint, span: span() };
-            block.stmts.insert(at + 1, collect);
-        }
+    let barrier = |stmt: &mir::Stmt| matches!(stmt.kind, mir::StmtKind::Barrier { .. });
+    let blocks = &mut program.functions[0].blocks;
+    let (block, at) = blocks
+        .iter_mut()
+        .find_map(|block| block.stmts.iter().position(barrier).map(|at| (block, at)))
+        .expect("it stores a reference");
+    let [barrier, store] = [0, 1].map(|index| block.stmts[at + index].kind.clone());
+    let changed = change([barrier, store]).into_iter().map(|kind| mir::Stmt { kind, span: span() });
+    block.stmts.splice(at..at + 2, changed);
+    mir::validate(&program).join("\n")
+}
+
+#[test]
+fn a_barrier_covers_the_stores_directly_behind_it() {
+    let found = with_store(|[barrier, store]| vec![barrier, store.clone(), store]);
+    assert_eq!(found, "");
+}
+
+#[test]
+fn a_statement_between_a_barrier_and_its_store_is_found() {
+    let copy = |mut store: mir::StmtKind| {
+        let mir::StmtKind::SetField { object: Operand::Copy(object), .. } = &mut store else {
+            panic!("no store: {store:?}")
+        };
+        mir::StmtKind::Assign(*object, Rvalue::Use(Operand::Copy(*object)))
+    };
+    for between in [|_| mir::StmtKind::Safepoint, copy] {
+        let first =
+            with_store(|[barrier, store]| vec![barrier, between(store.clone()), store.clone()]);
+        assert!(first.contains("no store of references follows the barrier"), "{first}");
+        assert!(first.contains("references are stored without a barrier"), "{first}");
+        let second = with_store(|[barrier, store]| {
+            vec![barrier, store.clone(), between(store.clone()), store]
+        });
+        assert!(second.contains("references are stored without a barrier"), "{second}");
     }
-    let found = mir::validate(&program).join("\n");
-    assert!(found.contains("references are stored without a barrier"), "{found}");
+}
+
+#[test]
+fn a_barrier_without_a_store_is_found() {
+    let found = with_store(|[barrier, store]| vec![barrier.clone(), barrier, store]);
+    assert!(found.contains("no store of references follows the barrier"), "{found}");
 }
 
 #[test]

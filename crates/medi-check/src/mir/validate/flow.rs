@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::{Check, may_collect, stmt_operands, targets, terminator_operands};
-use crate::mir::{Local, Operand, Rvalue, ScopeId, StmtKind, TerminatorKind};
+use crate::mir::{Local, Operand, Rvalue, ScopeId, StmtKind, TerminatorKind, follows_barrier};
 
 /// A set of locals, one bit each.
 #[derive(Clone, PartialEq)]
@@ -86,47 +86,51 @@ impl Check<'_> {
         }
     }
 
-    /// A store of references into an object follows its barrier, or the object's allocation, with
-    /// nothing in between at which a collection could start.
+    /// A store of references into an object stands directly behind a barrier of the object, or behind its
+    /// allocation with nothing in between at which a collection could start.
     pub(super) fn barriers(&mut self) {
-        let function = self.function;
+        let (program, function) = (self.program, self.function);
         for (index, block) in function.blocks.iter().enumerate() {
-            let mut ready: HashSet<Local> = HashSet::new();
+            let mut new: HashSet<Local> = HashSet::new();
+            // Statements before this one are covered by the last barrier.
+            let mut covered = 0;
             for (number, stmt) in block.stmts.iter().enumerate() {
                 self.at(index, number);
+                let stores_references = |stmt| program.stores_references(&function.locals, stmt);
                 match &stmt.kind {
                     StmtKind::Assign(local, rvalue) => {
                         if may_collect(rvalue) {
-                            ready.clear();
+                            new.clear();
                         }
-                        ready.remove(local);
+                        new.remove(local);
                         if matches!(
                             rvalue,
                             Rvalue::NewArray { .. }
                                 | Rvalue::NewRecord { .. }
                                 | Rvalue::NewCell { .. }
                         ) {
-                            ready.insert(*local);
+                            new.insert(*local);
                         }
                     }
-                    StmtKind::Barrier { object: Operand::Copy(local) } => {
-                        ready.insert(*local);
-                    }
-                    StmtKind::SetField { object, value, .. }
-                    | StmtKind::SetElem { array: object, value, .. }
-                    | StmtKind::SetCell { cell: object, value } => {
-                        let ty = self.operand_ty(value);
-                        let covered =
-                            matches!(object, Operand::Copy(local) if ready.contains(local));
-                        if self.program.holds_references(ty) && !covered {
-                            self.wrong("references are stored without a barrier");
+                    StmtKind::Barrier { object } => {
+                        let stores = follows_barrier(object, &block.stmts[number + 1..]);
+                        if !stores.iter().any(stores_references) {
+                            self.wrong("no store of references follows the barrier");
                         }
+                        covered = number + 1 + stores.len();
                     }
                     StmtKind::Safepoint
                     | StmtKind::ScopeEnter(_)
                     | StmtKind::ScopeExit(_)
-                    | StmtKind::Free(_) => ready.clear(),
-                    _ => {}
+                    | StmtKind::Free(_) => new.clear(),
+                    kind => {
+                        let object = kind.stores_into_object().map(|(object, _)| object);
+                        let initialises =
+                            matches!(object, Some(Operand::Copy(local)) if new.contains(local));
+                        if number >= covered && !initialises && stores_references(stmt) {
+                            self.wrong("references are stored without a barrier");
+                        }
+                    }
                 }
             }
         }
