@@ -701,10 +701,21 @@ impl Mutator {
         self.inner().leave_native();
     }
 
-    /// The slow path of a reference store into `object`, to be called before the store when the object's
-    /// colour is not the one in [`crate::layout::SKIP`].
-    pub fn write_barrier(&self, object: ObjectRef) {
+    /// The slow path of a store of a reference into `object`: `slot` is the address of the word that is about
+    /// to be written, `value` the word that will be stored there, 0 for nil. To be called directly before
+    /// that store, with no safepoint in between, when the object's colour is not the one in
+    /// [`crate::layout::SKIP`]; once for each reference that is stored.
+    ///
+    /// # Safety
+    /// `object` is live and has a reference at `slot`; `value` is 0 or the address of a live object.
+    pub unsafe fn write_barrier(&self, object: ObjectRef, slot: usize, value: usize) {
         let inner = self.inner();
+        debug_assert!(
+            // SAFETY: the caller vouches for the object.
+            unsafe { inner.size_rule(object.type_id()).size_of(object.address()) }
+                > slot.wrapping_sub(object.address()),
+            "{slot:#x} is no slot of {object:?}, into which {value:#x} goes"
+        );
         inner.heap.barrier_slow_paths.fetch_add(1, Ordering::Relaxed);
         let epoch = inner.epoch();
         // SAFETY: the caller is about to store into the object, so it is live.
@@ -726,10 +737,13 @@ impl Mutator {
     #[inline]
     pub unsafe fn store(&self, object: ObjectRef, offset: usize, value: Option<ObjectRef>) {
         // SAFETY: the caller vouches for the object.
-        if unsafe { object.colour() } != self.inner().words().skip.load(Ordering::Relaxed) {
-            self.write_barrier(object);
-        }
+        let differs =
+            unsafe { object.colour() } != self.inner().words().skip.load(Ordering::Relaxed);
         let value = value.map_or(0, ObjectRef::address);
+        if differs {
+            // SAFETY: as the caller says, for all three.
+            unsafe { self.write_barrier(object, object.address() + offset, value) };
+        }
         // SAFETY: the caller says that a reference slot is there; slots are word-aligned.
         unsafe { (*object.at::<AtomicUsize>(offset)).store(value, Ordering::Relaxed) };
     }

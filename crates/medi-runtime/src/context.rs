@@ -34,6 +34,8 @@ pub struct Context {
     pub raised: u64,
     /// Results of a native function that returns more than one scalar.
     pub results: [u64; MAX_RESULTS],
+    /// What [`Stub::Barrier`] is told.
+    pub store: Store,
     /// String literals: one reference each, roots of the heap.
     pub literals: *mut usize,
     /// Indexed by [`Stub`].
@@ -57,6 +59,7 @@ impl Context {
             activation: ptr::null(),
             raised: 0,
             results: [0; MAX_RESULTS],
+            store: Store::default(),
             literals: ptr::null_mut(),
             stubs,
             stack_floor: 0,
@@ -71,6 +74,18 @@ impl Context {
     }
 }
 
+/// A store of a reference that is about to be made.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Store {
+    /// Stored into.
+    pub object: usize,
+    /// The address of the word that is written.
+    pub slot: usize,
+    /// What is stored; 0 for nil.
+    pub value: usize,
+}
+
 /// Runtime functions that compiled code calls through the context, all `extern "C" fn(*mut Context, u64, u64) -> u64`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
@@ -81,7 +96,9 @@ pub enum Stub {
     AllocateArray,
     /// A thread comes to its safepoint.
     Safepoint,
-    /// (object): logs the object before a store of a reference into it.
+    /// Tells the collector of the store of a reference that [`Context::store`] describes, into an object whose
+    /// colour is not the one to skip. The store follows, with no safepoint in between. Arguments would take
+    /// registers from the code around every barrier, also where it does not come here.
     Barrier,
     /// (stack pointer): stack overflow when it is below [`Context::stack_floor`]; else somebody asked for a
     /// safepoint, and [`Context::stack_limit`] goes back to the floor.
@@ -119,6 +136,9 @@ pub mod offsets {
     pub const ENTRY_FP: usize = offset_of!(Context, entry_fp);
     pub const RAISED: usize = offset_of!(Context, raised);
     pub const RESULTS: usize = offset_of!(Context, results);
+    pub const STORE_OBJECT: usize = offset_of!(Context, store.object);
+    pub const STORE_SLOT: usize = offset_of!(Context, store.slot);
+    pub const STORE_VALUE: usize = offset_of!(Context, store.value);
     pub const LITERALS: usize = offset_of!(Context, literals);
     pub const STUBS: usize = offset_of!(Context, stubs);
 }

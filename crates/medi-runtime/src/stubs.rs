@@ -5,10 +5,10 @@
 
 use std::sync::atomic::Ordering;
 
-use medi_heap::{ObjectRef, TypeId, layout};
+use medi_heap::{ObjectRef, TypeId};
 
 use crate::call::Call;
-use crate::context::{Context, Stub};
+use crate::context::{Context, Store, Stub};
 use crate::error::{RuntimeError, codes};
 use crate::stack;
 use crate::thread::Stop;
@@ -74,11 +74,12 @@ unsafe extern "C" fn safepoint(context: *mut Context, _: u64, _: u64) -> u64 {
     0
 }
 
-unsafe extern "C" fn barrier(context: *mut Context, object: u64, _: u64) -> u64 {
+unsafe extern "C" fn barrier(context: *mut Context, _: u64, _: u64) -> u64 {
     // SAFETY: the caller's promise.
-    let call = unsafe { Call::new(context) };
-    if let Some(object) = ObjectRef::from_address(object as usize) {
-        call.mutator().write_barrier(object);
+    let (call, Store { object, slot, value }) = unsafe { (Call::new(context), (*context).store) };
+    if let Some(object) = ObjectRef::from_address(object) {
+        // SAFETY: compiled code is about to store this reference there.
+        unsafe { call.mutator().write_barrier(object, slot, value) };
     }
     0
 }
@@ -196,18 +197,4 @@ fn trap_error(code: TrapCode) -> RuntimeError {
     };
     let error = RuntimeError::new(number, code.message());
     if help.is_empty() { error } else { error.with_help(help) }
-}
-
-/// The barrier for natives that overwrite references in an object.
-///
-/// # Safety
-/// `object` is live.
-pub(crate) unsafe fn before_store(call: Call, object: ObjectRef) {
-    // SAFETY: the words of a running thread are valid; SKIP is a byte that only this thread writes.
-    unsafe {
-        let skip = call.context().cast::<u8>().add(layout::SKIP).read();
-        if object.colour() != skip {
-            call.mutator().write_barrier(object);
-        }
-    }
 }

@@ -2,15 +2,26 @@
 
 use medi_heap::{ObjectRef, TypeId, layout};
 
-use crate::shape::{Kind, Place, Scalar, ShapeId, Shapes};
+use crate::shape::{Kind, Place, ShapeId, Shapes};
 
 /// What an array's elements are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Elements {
     pub shape: ShapeId,
     /// Bytes from one element to the next.
     pub size: usize,
-    pub has_references: bool,
+    /// Of each word of an element, whether it is a reference; empty when none is.
+    pub references: Box<[bool]>,
+}
+
+impl Elements {
+    fn new(shapes: &Shapes, shape: ShapeId) -> Elements {
+        let size = shapes.get(shape).size as usize;
+        let offsets = shapes.value_references(shape, 0);
+        let words = if offsets.is_empty() { 0 } else { size / 8 };
+        let is_reference = |word: usize| offsets.contains(&(8 * word as u32));
+        Elements { shape, size, references: (0..words).map(is_reference).collect() }
+    }
 }
 
 /// Array types by heap type id, for natives that are given an array without its shape.
@@ -28,15 +39,11 @@ impl ArrayTypes {
             match shape.kind {
                 Kind::Str => types.string = Some(heap_type),
                 Kind::Array { element } => {
-                    let info = shapes.get(element);
-                    let has_references = info.scalars.iter().any(|(_, s)| *s == Scalar::Ref);
-                    let elements =
-                        Elements { shape: element, size: info.size as usize, has_references };
                     let index = heap_type.0 as usize;
                     if types.by_type.len() <= index {
                         types.by_type.resize(index + 1, None);
                     }
-                    types.by_type[index] = Some(elements);
+                    types.by_type[index] = Some(Elements::new(shapes, element));
                 }
                 _ => {}
             }
@@ -52,10 +59,11 @@ impl ArrayTypes {
 
     /// # Safety
     /// `array` is a live array, of a type in the table.
-    pub unsafe fn elements(&self, array: ObjectRef) -> Elements {
+    pub unsafe fn elements(&self, array: ObjectRef) -> &Elements {
         // SAFETY: the caller's promise.
         let ty = unsafe { array.type_id() };
-        self.by_type.get(ty.0 as usize).copied().flatten().expect("arrays have a known type")
+        let elements = self.by_type.get(ty.0 as usize).and_then(Option::as_ref);
+        elements.expect("arrays have a known type")
     }
 }
 
@@ -109,8 +117,7 @@ pub(crate) unsafe fn slice<'a, T>(array: u64, count: i64) -> &'a [T] {
 /// As [`slice`], to write to.
 ///
 /// # Safety
-/// As [`slice`]; references are not overwritten without the
-/// barrier.
+/// As [`slice`].
 pub(crate) unsafe fn slice_mut<'a, T>(array: u64, count: i64) -> &'a mut [T] {
     let array = object(array);
     // SAFETY: the caller's promise.

@@ -1,6 +1,7 @@
 //! Native functions, called as compiled code calls them: plainly, and with a moving collection at every
 //! allocation, which shows a reference that a native kept too long.
 
+use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
 
@@ -22,6 +23,7 @@ struct Ids {
     byte: ShapeId,
     string: ShapeId,
     strings: ShapeId,
+    pairs: ShapeId,
     ints: ShapeId,
     floats: ShapeId,
     bytes: ShapeId,
@@ -70,6 +72,7 @@ fn shapes(heap: &Heap) -> (Shapes, Ids) {
         element: int,
     });
     let pair = s.add_tuple("(int, string)", &[int, string]);
+    let pairs = array(&mut s, "array[(int, string)]", pair);
     let maybe = s.add_optional("int?", int);
     let patient = s.declare_reference("Patient");
     let next = s.add_optional("Patient?", patient);
@@ -102,6 +105,7 @@ fn shapes(heap: &Heap) -> (Shapes, Ids) {
         byte,
         string,
         strings,
+        pairs,
         ints,
         floats,
         bytes,
@@ -121,7 +125,7 @@ struct Harness {
     shapes: Arc<Shapes>,
     ids: Ids,
     printed: Arc<Mutex<Vec<u8>>>,
-    _machine: Machine,
+    machine: Machine,
 }
 
 macro_rules! native {
@@ -146,7 +150,7 @@ impl Harness {
         let mut session =
             Session::new(machine.heap(), Arc::clone(&shapes), code, &[], output).unwrap();
         session.use_this_stack().unwrap();
-        Harness { session, shapes, ids, printed, _machine: machine }
+        Harness { session, shapes, ids, printed, machine: machine }
     }
 
     /// Plainly, and with everything moved at every allocation.
@@ -159,6 +163,10 @@ impl Harness {
             collect_every: NonZeroU64::new(1),
             ..Options::default()
         }));
+    }
+
+    fn slow_paths(&self) -> u64 {
+        self.machine.heap().stats().barrier_slow_paths
     }
 
     fn root(&mut self, object: ObjectRef) -> Root {
@@ -512,6 +520,64 @@ fn arrays_of_references_are_sorted_and_copied_with_their_barrier() {
         }
         assert_eq!(h.error(), None);
     });
+}
+
+/// The elements of an array of `N` words each.
+fn elements<const N: usize>(array: &Root) -> Vec<[u64; N]> {
+    // SAFETY: a live array whose elements are words.
+    unsafe {
+        let data = array.get().at::<[u64; N]>(layout::ARRAY_DATA);
+        std::slice::from_raw_parts(data, array.get().array_len()).to_vec()
+    }
+}
+
+/// Overwrites elements as the natives do, and compares with what the same does to a vector.
+fn overwrite<const N: usize>(h: &mut Harness, array: &Root, key: impl Fn(&[u64; N]) -> String) {
+    let mut wanted = elements::<N>(array);
+    let mut slow_paths = h.slow_paths();
+    let mut check = |h: &Harness, wanted: &[[u64; N]], overwritten: usize| {
+        assert_eq!(elements::<N>(array), wanted);
+        // One word of each element is a reference.
+        assert_eq!(h.slow_paths() - slow_paths, overwritten as u64);
+        slow_paths = h.slow_paths();
+    };
+    for (from, to, count) in [(0, 2, 4), (3, 1, 3), (1, 1, 2), (5, 0, 1)] {
+        native!(
+            h, "array_copy", (), word(array) => u64, from => i64, word(array) => u64, to => i64, count => i64
+        );
+        wanted.copy_within(from as usize..(from + count) as usize, to as usize);
+        check(h, &wanted, count as usize);
+    }
+    native!(h, "array_reverse", (), word(array) => u64, 5 => i64);
+    wanted[..5].reverse();
+    check(h, &wanted, 4);
+    native!(h, "array_sort", (), word(array) => u64, 6 => i64);
+    wanted.sort_by_key(key);
+    check(h, &wanted, 6);
+    native!(h, "array_clear", (), word(array) => u64, 2 => i64, 4 => i64);
+    wanted[2..4].fill([0; N]);
+    check(h, &wanted, 2);
+}
+
+#[test]
+fn each_reference_that_is_overwritten_has_its_barrier() {
+    let mut h = Harness::new(Options { log_writes: true, ..Options::default() });
+    let texts = ["pear", "fig", "apple", "lime", "kiwi", "plum"];
+    let strings = h.strings(&texts);
+    let pairs = h.array(h.ids.pairs, &[[0u64; 2]; 6]);
+    for (index, string) in elements::<1>(&strings).into_iter().enumerate() {
+        let offset = layout::ARRAY_DATA + 16 * index;
+        // SAFETY: the elements are an int and a string.
+        unsafe {
+            pairs.get().at::<u64>(offset).write(7 * index as u64 % 4);
+            let string = ObjectRef::from_address(string[0] as usize);
+            h.session.thread().mutator.store(pairs.get(), offset + 8, string);
+        }
+    }
+    let texts: HashMap<u64, &str> =
+        elements::<1>(&strings).into_iter().map(|string| string[0]).zip(texts).collect();
+    overwrite::<1>(&mut h, &strings, |[string]| texts[string].to_owned());
+    overwrite::<2>(&mut h, &pairs, |[number, string]| format!("{number} {}", texts[string]));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use medi_check::types::{Ty, TyId};
 use medi_runtime::context::offsets;
 use medi_runtime::shape::{CLOSURE_CODE, Scalar};
 
+use super::memory::Destination;
 use super::{Region, Translator, register_type};
 use crate::convention;
 use crate::roots::Point;
@@ -133,7 +134,9 @@ impl<'a> Translator<'a> {
         let slot = self.builder.create_sized_stack_slot(data);
         let address = self.builder.ins().stack_addr(types::I64, slot, 0);
         let values = self.operand(operand);
-        self.store_value(|_| Region::Shaped, unit.layouts.shape_id(ty), &values, address, 0);
+        let (shape, base) = (unit.layouts.shape_id(ty), address);
+        let destination = Destination { region: |_| Region::Shaped, shape, base, offset: 0 };
+        self.store_value(destination, &values);
         address
     }
 

@@ -2,7 +2,7 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, Value, types};
-use medi_check::mir::{Const, FunctionId, Operand};
+use medi_check::mir::{Const, FunctionId, Operand, Stmt, StmtKind};
 use medi_check::types::TyId;
 use medi_heap::{TypeId, layout};
 use medi_runtime::context::{Stub, offsets};
@@ -12,6 +12,22 @@ use medi_runtime::trap::TrapCode;
 use super::{Region, Translator, register_type};
 use crate::layout::variant_size;
 use crate::roots::Point;
+
+/// Where a value goes in memory: `base + offset`.
+#[derive(Clone, Copy)]
+pub(super) struct Destination {
+    pub region: fn(Scalar) -> Region,
+    pub shape: ShapeId,
+    pub base: Value,
+    pub offset: u32,
+}
+
+/// One scalar of a value that is stored, at an offset from [`Destination::base`].
+struct Part {
+    scalar: Scalar,
+    offset: u32,
+    value: Value,
+}
 
 impl<'a> Translator<'a> {
     pub(super) fn load(&mut self, region: Region, ty: ir::Type, base: Value, offset: u32) -> Value {
@@ -26,6 +42,10 @@ impl<'a> Translator<'a> {
 
     pub(super) fn load_context(&mut self, ty: ir::Type, offset: usize) -> Value {
         self.load(Region::Context, ty, self.context, offset as u32)
+    }
+
+    fn store_context(&mut self, value: Value, offset: usize) {
+        self.store(Region::Context, value, self.context, offset as u32);
     }
 
     /// Loads the scalars of a value of `shape` that lies at `base + offset`.
@@ -44,20 +64,55 @@ impl<'a> Translator<'a> {
         scalars.map(load).collect()
     }
 
-    /// Stores the scalars of a value of `shape` at `base + offset`.
-    pub(super) fn store_value(
-        &mut self,
-        region: fn(Scalar) -> Region,
-        shape: ShapeId,
-        values: &[Value],
-        base: Value,
-        offset: u32,
-    ) {
-        let unit = self.unit;
-        let scalars = unit.layouts.shapes.get(shape).scalars.iter();
-        for ((at, scalar), value) in scalars.zip(values) {
-            self.store(region(*scalar), *value, base, offset + at);
+    /// Stores the scalars of a value.
+    pub(super) fn store_value(&mut self, destination: Destination, values: &[Value]) {
+        for part in self.parts(destination, values) {
+            self.store(
+                (destination.region)(part.scalar),
+                part.value,
+                destination.base,
+                part.offset,
+            );
         }
+    }
+
+    /// What is written where when a value with these scalars is stored.
+    fn parts<'v>(
+        &self,
+        destination: Destination,
+        values: &'v [Value],
+    ) -> impl Iterator<Item = Part> + use<'a, 'v> {
+        let unit = self.unit;
+        let scalars = unit.layouts.shapes.get(destination.shape).scalars.iter();
+        scalars.zip(values).map(move |((at, scalar), value)| Part {
+            scalar: *scalar,
+            offset: destination.offset + at,
+            value: *value,
+        })
+    }
+
+    /// Where a statement that stores into an object puts the value.
+    fn destination(&mut self, store: &StmtKind) -> Destination {
+        let (object, place) = match store {
+            StmtKind::SetField { object, field, .. } => (object, self.field_place(object, *field)),
+            StmtKind::SetCell { cell, .. } => (cell, self.cell_place(self.operand_type(cell)).0),
+            StmtKind::SetElem { array, index, .. } => {
+                let (shape, stride) = self.element_shape(array);
+                let array = self.one(array);
+                let (base, offset) = self.element_base(array, index, stride);
+                return Destination { region: Region::Element, shape, base, offset };
+            }
+            other => panic!("{}: no store into an object: {other:?}", self.source.name),
+        };
+        let (base, shape, offset) = (self.one(object), place.shape, place.offset);
+        Destination { region: Region::Field, shape, base, offset }
+    }
+
+    /// A statement that stores `value` into an object.
+    pub(super) fn store_into_object(&mut self, store: &StmtKind, value: &Operand) {
+        let destination = self.destination(store);
+        let values = self.operand(value);
+        self.store_value(destination, &values);
     }
 
     /// A new object of known size with its header written and zeros behind it.
@@ -135,7 +190,8 @@ impl<'a> Translator<'a> {
             };
             if !zero {
                 let values = self.operand(operand);
-                self.store_value(region, place.shape, &values, object, place.offset);
+                let (shape, offset) = (place.shape, place.offset);
+                self.store_value(Destination { region, shape, base: object, offset }, &values);
             }
         }
     }
@@ -187,12 +243,6 @@ impl<'a> Translator<'a> {
         let (place, _, _) = self.cell_place(self.operand_type(cell));
         let cell = self.one(cell);
         self.load_value(Region::Field, place.shape, cell, place.offset)
-    }
-
-    pub(super) fn set_cell(&mut self, cell: &Operand, value: &Operand) {
-        let (place, _, _) = self.cell_place(self.operand_type(cell));
-        let (cell, values) = (self.one(cell), self.operand(value));
-        self.store_value(Region::Field, place.shape, &values, cell, place.offset);
     }
 
     pub(super) fn new_closure(
@@ -278,12 +328,6 @@ impl<'a> Translator<'a> {
         self.load_value(Region::Field, place.shape, object, place.offset)
     }
 
-    pub(super) fn set_field(&mut self, object: &Operand, field: u32, value: &Operand) {
-        let place = self.field_place(object, field);
-        let (object, values) = (self.one(object), self.operand(value));
-        self.store_value(Region::Field, place.shape, &values, object, place.offset);
-    }
-
     pub(super) fn get_variant_field(
         &mut self,
         value: &Operand,
@@ -354,14 +398,6 @@ impl<'a> Translator<'a> {
         }
     }
 
-    pub(super) fn set_element(&mut self, array: &Operand, index: &Operand, value: &Operand) {
-        let (shape, stride) = self.element_shape(array);
-        let array = self.one(array);
-        let (base, offset) = self.element_base(array, index, stride);
-        let values = self.operand(value);
-        self.store_value(Region::Element, shape, &values, base, offset);
-    }
-
     /// Shape and stride of the elements of an array or a view.
     pub(super) fn element_shape(&self, array: &Operand) -> (ShapeId, u32) {
         let layouts = &self.unit.layouts;
@@ -378,14 +414,27 @@ impl<'a> Translator<'a> {
         self.load(Region::Length, types::I64, array, layout::ARRAY_LEN as u32)
     }
 
-    /// One comparison on the usual way: an object of the colour that needs no logging passes.
-    pub(super) fn barrier(&mut self, object: &Operand) {
+    /// One comparison on the usual way: an object of the colour that needs no logging passes. Otherwise the collector
+    /// is told of each reference that the stores behind the barrier write.
+    pub(super) fn barrier(&mut self, object: &Operand, stores: &[Stmt]) {
         let object = self.one(object);
         let colour = self.load(Region::Header, types::I8, object, layout::COLOUR as u32);
         let skip = self.load_context(types::I8, layout::SKIP);
         let differs = self.builder.ins().icmp(IntCC::NotEqual, colour, skip);
         self.in_cold_block(differs, |this| {
-            this.call_stub(Stub::Barrier, &[object]);
+            this.store_context(object, offsets::STORE_OBJECT);
+            for store in stores {
+                let (_, value) = store.kind.stores_into_object().expect("what a barrier covers");
+                let destination = this.destination(&store.kind);
+                let values = this.operand(value);
+                let parts = this.parts(destination, &values);
+                for Part { offset, value, .. } in parts.filter(|part| part.scalar == Scalar::Ref) {
+                    let slot = this.builder.ins().iadd_imm_s(destination.base, i64::from(offset));
+                    this.store_context(slot, offsets::STORE_SLOT);
+                    this.store_context(value, offsets::STORE_VALUE);
+                    this.call_stub(Stub::Barrier, &[]);
+                }
+            }
         });
     }
 

@@ -433,13 +433,16 @@ impl<'a> Translator<'a> {
                 let values = self.rvalue(block, at, *local, rvalue);
                 self.assign(*local, &values);
             }
-            StmtKind::SetField { object, field, value } => self.set_field(object, *field, value),
-            StmtKind::SetElem { array, index, value } => self.set_element(array, index, value),
-            StmtKind::SetCell { cell, value } => self.set_cell(cell, value),
+            StmtKind::SetField { value, .. }
+            | StmtKind::SetElem { value, .. }
+            | StmtKind::SetCell { value, .. } => self.store_into_object(&stmt.kind, value),
             StmtKind::SetScopeElem { base, index, value } => {
                 self.set_scope_element(base, index, value);
             }
-            StmtKind::Barrier { object } => self.barrier(object),
+            StmtKind::Barrier { object } => {
+                let behind = &self.source.blocks[block].stmts[at + 1..];
+                self.barrier(object, mir::follows_barrier(object, behind));
+            }
             StmtKind::Bounds { index, len } => self.bounds(index, len),
             StmtKind::ScopeEnter(_) => {
                 self.scope_native(self.roots.find(block, at), ScopeNative::Enter, &[], &[]);

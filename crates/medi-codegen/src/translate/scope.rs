@@ -13,6 +13,7 @@ use medi_check::mir::Operand;
 use medi_check::types::TyId;
 use medi_runtime::shape::{Kind, Scalar};
 
+use super::memory::Destination;
 use super::{Region, Translator};
 use crate::roots::Point;
 use crate::unit::ScopeNative;
@@ -109,10 +110,11 @@ impl<'a> Translator<'a> {
     }
 
     pub(super) fn set_scope_element(&mut self, base: &Operand, index: &Operand, value: &Operand) {
-        let address = self.element_address(base, index);
+        let base = self.element_address(base, index);
         let shape = self.unit.layouts.shape_id(self.operand_type(value));
         let values = self.operand(value);
-        self.store_value(|_| Region::Scope, shape, &values, address, 0);
+        let destination = Destination { region: |_| Region::Scope, shape, base, offset: 0 };
+        self.store_value(destination, &values);
     }
 
     pub(super) fn slice_view(

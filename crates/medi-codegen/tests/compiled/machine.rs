@@ -1,13 +1,14 @@
 //! Runs a hand-made program: a heap, a session, the compiled code, and what it answers.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use medi_check::mir::{self, Program};
 use medi_codegen::{Compiled, Options};
 use medi_heap::layout::MutatorWords;
-use medi_heap::{Embedder, Heap};
-use medi_runtime::context::{Context, Stub};
+use medi_heap::{Embedder, Heap, ObjectRef};
+use medi_runtime::context::{Context, Store, Stub};
 use medi_runtime::entry::{self, Registers};
 use medi_runtime::error::RuntimeError;
 use medi_runtime::output::Output;
@@ -48,6 +49,8 @@ pub struct Setup {
     pub interruptible: bool,
     /// Collect at every safepoint and function entry too.
     pub storm: bool,
+    /// Note what the barrier's slow path is told.
+    pub note_barriers: bool,
     pub args: Vec<u64>,
     pub float_args: Vec<f64>,
 }
@@ -60,6 +63,7 @@ impl Default for Setup {
             code: Options::default(),
             stack: 8 << 20,
             storm: false,
+            note_barriers: false,
             interruptible: false,
             args: vec![],
             float_args: vec![],
@@ -73,6 +77,17 @@ pub struct Answer {
     pub registers: Registers,
     pub stop: Option<Stop>,
     pub collections: u64,
+    /// With [`Setup::note_barriers`].
+    pub barriers: Vec<Told>,
+}
+
+/// What the barrier's slow path was told of a store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// Of the slot in its object, in bytes.
+    pub offset: usize,
+    /// Which string literal is stored; `None` for nil.
+    pub literal: Option<usize>,
 }
 
 impl Answer {
@@ -136,6 +151,12 @@ fn run_here(heap: &Heap, compiled: &Compiled, setup: &Setup) -> Answer {
             unsafe { libc::kill(libc::getpid(), libc::SIGINT) };
         });
     }
+    if setup.note_barriers {
+        // SAFETY: as for the storm.
+        unsafe {
+            (*session.context()).stubs[Stub::Barrier as usize] = note_barrier as *const () as usize;
+        }
+    }
     let mut registers = Registers::default();
     registers.ints[..setup.args.len()].copy_from_slice(&setup.args);
     registers.floats[..setup.float_args.len()].copy_from_slice(&setup.float_args);
@@ -145,7 +166,37 @@ fn run_here(heap: &Heap, compiled: &Compiled, setup: &Setup) -> Answer {
     drop(guard);
     let stop = session.thread().stop.take();
     assert_eq!(result.is_err(), stop.is_some());
-    Answer { registers, stop, collections: heap.stats().cycles }
+    let barriers = NOTED.take().into_iter().map(|Store { object, slot, value }| {
+        let literal = (value != 0).then(|| {
+            let literal = (0..compiled.literals.len()).find(|index| {
+                // SAFETY: the table has a word for each literal.
+                unsafe { *(*session.context()).literals.add(*index) == value }
+            });
+            literal.unwrap_or_else(|| panic!("{value:#x} is no literal"))
+        });
+        // SAFETY: the objects of these tests are never collected.
+        assert_eq!(unsafe { *(slot as *const usize) }, value, "what the slot holds at the end");
+        Told { offset: slot - object, literal }
+    });
+    Answer { registers, stop, collections: heap.stats().cycles, barriers: barriers.collect() }
+}
+
+thread_local! {
+    /// What [`note_barrier`] was told.
+    static NOTED: RefCell<Vec<Store>> = const { RefCell::new(vec![]) };
+}
+
+/// Stands for the barrier's slow path in programs that store to each slot once.
+unsafe extern "C" fn note_barrier(context: *mut Context, _: u64, _: u64) -> u64 {
+    // SAFETY: called by compiled code with its own context, before it stores.
+    unsafe {
+        let store = (*context).store;
+        assert_ne!(*(store.slot as *const usize), store.value, "the barrier precedes the store");
+        NOTED.with_borrow_mut(|noted| noted.push(store));
+        let object = ObjectRef::from_address(store.object).expect("a store into an object");
+        (*(*context).thread).mutator.write_barrier(object, store.slot, store.value);
+    }
+    0
 }
 
 /// From now on every poll finds its flag set and collects.

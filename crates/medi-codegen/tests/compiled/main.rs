@@ -2,6 +2,7 @@
 //! collector that never rests.
 
 mod arithmetic;
+mod barrier;
 mod build;
 mod fuzz;
 mod machine;

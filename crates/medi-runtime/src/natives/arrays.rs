@@ -5,13 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use medi_heap::{ObjectRef, layout};
 
+use super::references::ReferenceArray;
 use super::values::{comparer, no_order, too_deep};
 use crate::call::Call;
 use crate::compare::{TooDeep, order_floats};
 use crate::context::Context;
 use crate::error::{RuntimeError, codes};
 use crate::shape::{Kind, ShapeId};
-use crate::stubs::{RACE_HELP, before_store};
+use crate::stubs::RACE_HELP;
 use crate::value::{Elements, Value, bytes, counted, object, slice_mut};
 
 super::table! {
@@ -40,10 +41,12 @@ unsafe extern "C" fn array_copy(
             return;
         };
         let count = (count as usize).min(there).min(room);
-        if elements.has_references {
-            before_store(call, to);
+        let (from_index, to_index) = (from_index as usize, to_index as usize);
+        if let Some(array) = ReferenceArray::new(call, to, elements) {
+            array.copy(from, from_index, to_index..to_index + count);
+            return;
         }
-        let at = |index: i64| layout::ARRAY_DATA + index as usize * elements.size;
+        let at = |index: usize| layout::ARRAY_DATA + index * elements.size;
         let source = from.at::<u8>(at(from_index));
         to.at::<u8>(at(to_index)).copy_from(source, count * elements.size);
     }
@@ -70,10 +73,12 @@ unsafe extern "C" fn array_clear(context: *mut Context, items: u64, from: i64, t
         let elements = call.arrays().elements(items);
         let Some(there) = rest(items, from) else { return };
         let count = to.abs_diff(from).min(there as u64) as usize;
-        if elements.has_references {
-            before_store(call, items);
+        let from = from as usize;
+        if let Some(array) = ReferenceArray::new(call, items, elements) {
+            array.overwrite(from..from + count, false, |_| 0);
+            return;
         }
-        let start = items.at::<u8>(layout::ARRAY_DATA + from as usize * elements.size);
+        let start = items.at::<u8>(layout::ARRAY_DATA + from * elements.size);
         start.write_bytes(0, count * elements.size);
     }
 }
@@ -85,8 +90,9 @@ unsafe extern "C" fn array_reverse(context: *mut Context, items: u64, count: i64
         let call = Call::new(context);
         let array = object(items);
         let elements = call.arrays().elements(array);
-        if elements.has_references {
-            before_store(call, array);
+        if let Some(references) = ReferenceArray::new(call, array, elements) {
+            references.reverse(counted(array, count));
+            return;
         }
         match elements.size {
             1 => slice_mut::<u8>(items, count).reverse(),
@@ -122,15 +128,23 @@ unsafe extern "C" fn array_sort(context: *mut Context, items: u64, count: i64) {
                 copy.sort_unstable_by(|a, b| order_floats(*a, *b))
             }),
             Kind::Str => {
-                before_store(call, array);
-                sort(slice_mut::<u64>(items, count), |copy| {
-                    copy.sort_by(|a, b| bytes(*a).cmp(bytes(*b)))
-                });
+                let references = ReferenceArray::new(call, array, elements);
+                let references = references.expect("a string is a reference");
+                let mut copy = references.read(counted(array, count));
+                copy.sort_by(|a, b| bytes(*a as u64).cmp(bytes(*b as u64)));
+                references.overwrite(0..copy.len(), false, |index| copy[index]);
             }
             _ => {
-                let copy = Copied::new(array, count, elements);
+                let copy = Copied::new(call, array, count, elements);
                 let Some(order) = sorted(call, &copy) else { return };
-                before_store(call, array);
+                if let Some(references) = ReferenceArray::new(call, array, elements) {
+                    let words = elements.references.len();
+                    for (to, from) in order.iter().enumerate() {
+                        let source = &copy.words[from * words..][..words];
+                        references.overwrite(to..to + 1, false, |index| source[index - to * words]);
+                    }
+                    return;
+                }
                 let data = array.at::<u8>(layout::ARRAY_DATA);
                 for (to, from) in order.iter().enumerate() {
                     let source = copy.element(*from).at;
@@ -147,7 +161,7 @@ unsafe extern "C" fn array_order(context: *mut Context, keys: u64, count: i64, o
     unsafe {
         let call = Call::new(context);
         let elements = call.arrays().elements(object(keys));
-        let copy = Copied::new(object(keys), count, elements);
+        let copy = Copied::new(call, object(keys), count, elements);
         let Some(sorted) = sorted(call, &copy) else { return };
         for (slot, index) in slice_mut::<i64>(order, count).iter_mut().zip(sorted) {
             *slot = index as i64;
@@ -163,21 +177,24 @@ fn sort<T: Copy>(elements: &mut [T], sort: impl FnOnce(&mut [T])) {
 }
 
 /// A copy of an array's first elements. Not a root: it ends before the next safepoint.
-struct Copied {
-    words: Vec<u64>,
-    elements: Elements,
+struct Copied<'a> {
+    words: Vec<usize>,
+    elements: &'a Elements,
     count: usize,
 }
 
-impl Copied {
+impl<'a> Copied<'a> {
     /// # Safety
     /// `array` is live, with such elements.
-    unsafe fn new(array: ObjectRef, count: i64, elements: Elements) -> Copied {
+    unsafe fn new(call: Call, array: ObjectRef, count: i64, elements: &'a Elements) -> Self {
         // SAFETY: the caller's promise; the words have room for the bytes.
         unsafe {
             let count = counted(array, count);
+            if let Some(references) = ReferenceArray::new(call, array, elements) {
+                return Copied { words: references.read(count), elements, count };
+            }
             let bytes = count * elements.size;
-            let mut words = vec![0u64; bytes.div_ceil(8)];
+            let mut words = vec![0; bytes.div_ceil(8)];
             let data = array.at::<u8>(layout::ARRAY_DATA);
             words.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(data, bytes);
             Copied { words, elements, count }
@@ -194,7 +211,7 @@ impl Copied {
 ///
 /// # Safety
 /// As for natives.
-unsafe fn sorted(call: Call, copy: &Copied) -> Option<Vec<usize>> {
+unsafe fn sorted(call: Call, copy: &Copied<'_>) -> Option<Vec<usize>> {
     let mut order: Vec<usize> = (0..copy.count).collect();
     // SAFETY: the caller's promise, for all reads of elements.
     unsafe {

@@ -20,6 +20,7 @@ mod memory;
 mod numbers;
 mod process;
 pub mod readers;
+mod references;
 mod scope_memory;
 mod statistics;
 mod strings;
