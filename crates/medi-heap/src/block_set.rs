@@ -66,6 +66,24 @@ impl BlockSet {
         Some(block)
     }
 
+    /// The lowest member at or after `from`.
+    pub fn next(&self, from: BlockIndex) -> Option<BlockIndex> {
+        let mut index = from.0 as usize / 64;
+        let mut word = self.words.get(index)? & (!0 << (from.0 % 64));
+        while word == 0 {
+            index += 1;
+            word = *self.words.get(index)?;
+        }
+        Some(BlockIndex((index * 64) as u32 + word.trailing_zeros()))
+    }
+
+    /// Takes all members out.
+    pub fn drain(&mut self) -> Vec<BlockIndex> {
+        let members = self.iter().collect();
+        *self = BlockSet::default();
+        members
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = BlockIndex> + '_ {
         self.words.iter().enumerate().flat_map(|(i, word)| {
             let mut word = *word;
@@ -91,6 +109,9 @@ mod tests {
             set.insert(BlockIndex(i));
         }
         assert_eq!(set.iter().map(|b| b.0).collect::<Vec<_>>(), [3, 5, 64, 700]);
+        assert_eq!(set.next(BlockIndex(4)), Some(BlockIndex(5)));
+        assert_eq!(set.next(BlockIndex(65)), Some(BlockIndex(700)));
+        assert_eq!(set.next(BlockIndex(701)), None);
         assert_eq!(set.take_first(), Some(BlockIndex(3)));
         assert_eq!(set.take_last(), Some(BlockIndex(700)));
         set.insert(BlockIndex(1));

@@ -10,6 +10,8 @@
 //! The idea of mark bits at both ends, and of sweeping by metadata only, is Whippet's Nofl space; the
 //! addition is that of parallel bit scanning in simdjson.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use crate::layout::{BLOCK_GRANULES, GRANULE, meta};
 
 /// Words of 64 granules in a block.
@@ -31,6 +33,28 @@ impl Coverage {
         let mut carry = false;
         for (word, bytes) in words.iter_mut().zip(metadata.as_chunks::<64>().0) {
             let (starts, ends) = starts_and_ends(bytes, mark);
+            let open = !ends;
+            let (sum, over1) = open.overflowing_add(starts);
+            let (sum, over2) = sum.overflowing_add(carry as u64);
+            *word = sum ^ open;
+            carry = over1 | over2;
+        }
+        debug_assert!(!carry, "a live object reaches over the end of its block");
+        Coverage { words }
+    }
+
+    /// The same for a block that has been swept, in which any start is that of a live object, while the marker may
+    /// be changing states: what is read here does not change (I2).
+    pub fn read_swept(metadata: &[AtomicU8; BLOCK_GRANULES]) -> Coverage {
+        let mut words = [0; WORDS];
+        let mut carry = false;
+        for (word, bytes) in words.iter_mut().zip(metadata.as_chunks::<64>().0) {
+            let (mut starts, mut ends) = (0, 0);
+            for (i, byte) in bytes.iter().enumerate() {
+                let byte = byte.load(Ordering::Relaxed);
+                starts |= ((byte & meta::STATE != 0) as u64) << i;
+                ends |= ((byte & meta::END != 0) as u64) << i;
+            }
             let open = !ends;
             let (sum, over1) = open.overflowing_add(starts);
             let (sum, over2) = sum.overflowing_add(carry as u64);
@@ -93,12 +117,13 @@ impl Coverage {
     }
 }
 
-/// The granules of a block where a live object starts, in order.
-pub(crate) fn live_starts(
-    metadata: &[u8; BLOCK_GRANULES],
-    mark: u8,
-) -> impl Iterator<Item = usize> + '_ {
-    metadata.iter().enumerate().filter(move |(_, b)| **b & meta::STATE == mark).map(|(i, _)| i)
+/// The granules of a block where an object starts whose state is as `wanted` says, in order.
+pub(crate) fn starts<'a>(
+    metadata: &'a [AtomicU8; BLOCK_GRANULES],
+    wanted: impl Fn(u8) -> bool + 'a,
+) -> impl Iterator<Item = usize> + 'a {
+    let states = metadata.iter().map(|byte| byte.load(Ordering::Relaxed) & meta::STATE);
+    states.enumerate().filter(move |(_, state)| *state != 0 && wanted(*state)).map(|(i, _)| i)
 }
 
 /// How many granules the object that starts at `first` covers, from its end bit; `None` when the block
@@ -108,9 +133,13 @@ pub(crate) fn live_starts(
 /// `first` points at the metadata of a granule of a block, and the rest of the block's metadata is
 /// readable.
 #[inline]
-pub(crate) unsafe fn marked_granules(first: *const u8, granules_left: usize) -> Option<usize> {
+pub(crate) unsafe fn marked_granules(
+    first: *const AtomicU8,
+    granules_left: usize,
+) -> Option<usize> {
     // SAFETY: the caller vouches for the bytes.
-    (0..granules_left).find(|i| unsafe { *first.add(*i) } & meta::END != 0).map(|i| i + 1)
+    let ends = |i: &usize| unsafe { (*first.add(*i)).load(Ordering::Relaxed) } & meta::END != 0;
+    (0..granules_left).find(ends).map(|i| i + 1)
 }
 
 /// The bits of `mask` as bytes: `0xff` for one, `0` for zero, lowest bit first.
@@ -214,6 +243,8 @@ mod tests {
                 prop_assert_eq!(metadata[i], if covered[i] { before[i] } else { 0 });
             }
             prop_assert!(Coverage::read(&metadata, mark).words == coverage.words);
+            let swept = metadata.map(AtomicU8::new);
+            prop_assert!(Coverage::read_swept(&swept).words == coverage.words);
         }
 
         #[test]

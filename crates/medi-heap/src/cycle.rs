@@ -1,31 +1,40 @@
-//! One collection, from stop to resume.
+//! One cycle, from its first handshake to its last.
 //!
-//! A full collection moves on to the next mark and finds everything that is live. A young one keeps the
+//! A full cycle moves on to the next mark and finds everything that is live. A young one keeps the
 //! mark, so that what survived before counts as live without being looked at (sticky mark bits, Demers et
-//! al.); it starts from the roots and from the old objects that the barrier logged, which are the only old
-//! ones that can refer to young ones. The colour of new objects changes at each collection, so that the
-//! barrier logs each older object once, at its first write (I8).
+//! al.); it starts from the roots and from what was written since the last flip, which are the only old
+//! objects that can refer to young ones.
 //!
-//! Stopping: every thread is stopped for the whole of it. The order is fixed by the invariants: windows
-//! are given up before blocks are sorted, sweeping ends before the mark moves on (I5), weak references are
-//! looked at after everything strong is marked, blocks are sorted after that, and objects move, in the
-//! mode that moves them, when nothing else is left to do.
+//! No thread is stopped. Each passes four kinds of handshakes at its own safepoints: *begin* (log for the next epoch,
+//! and shade what is stored), *flip* (hand over the roots, enter the next epoch), *hand over* (what was overwritten
+//! since, as often as that brings something new), *end*. What was reachable at a thread's flip, or is stored while
+//! others have not flipped yet, is marked; what is allocated after it is kept. The protocol is Doligez, Leroy and
+//! Gonthier's with the sliding views of Azatchi, Levanoni, Paz and Petrank; `docs/collector.md` says why it is right.
+//!
+//! The moving mode, and the check of writes, hold all threads for the whole cycle; the verifier holds them while it
+//! looks.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use crate::block_set::BlockIndex;
+use crate::collector::Kind;
+use crate::coverage::starts;
 use crate::evacuate;
-use crate::heap::{HeapInner, MutatorPtr};
-use crate::layout::{BLOCK, COLOUR_FIRST, COLOUR_NONE};
-use crate::mark::{Marker, weak_slot};
-use crate::mutator::Inner;
+use crate::handshake::Request;
+use crate::heap::{Epochs, HeapInner};
+use crate::large::LargeSpace;
+use crate::layout::{BLOCK, COLOUR_FIRST, COLOUR_LAST, GRANULE, RESTAMP_COLOURS};
+use crate::liveness::Liveness;
+use crate::log::{Chunk, Written, entries};
+use crate::mark::{Marked, Marker, weak_slot};
+use crate::mutator::Epoch;
 use crate::options::Plant;
 use crate::os;
-use crate::space::Space;
-use crate::stats::PauseCause;
+use crate::space::{SortStage, Space};
 use crate::verify;
 
-/// Totals over all collections.
+/// Totals over all cycles.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CycleTotals {
     pub cycles: u64,
@@ -36,131 +45,255 @@ pub(crate) struct CycleTotals {
     pub mark_cpu_ns: u64,
 }
 
-/// What a collection is asked to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
-    /// Find everything that is dead.
-    Full,
-    /// Find what has died young.
-    Young,
-    /// What the pacing wants.
-    Due,
-    /// Mostly young, full now and then, for tests that collect all the time.
-    Every,
-}
-
-/// With [`Kind::Every`], each so many collections is a full one.
+/// With [`Kind::Every`], each so many cycles is a full one.
 const EVERY_FULL: u64 = 4;
+/// Blocks swept, and large objects looked at, under one hold of the space's lock.
+const SWEPT_AT_ONCE: usize = 8;
+/// Blocks sorted under one hold of the lock.
+const SORTED_AT_ONCE: usize = 128;
 
-/// Ends the stop when the collection is over, or has found the heap corrupted and is unwinding.
-struct Resume<'a>(&'a HeapInner);
+/// All threads, held until this is dropped.
+struct Held<'a>(&'a HeapInner);
 
-impl Drop for Resume<'_> {
+impl<'a> Held<'a> {
+    fn new(heap: &'a HeapInner) -> Held<'a> {
+        heap.handshakes.hold();
+        Held(heap)
+    }
+}
+
+impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.0.stop.resume();
+        self.0.handshakes.release();
     }
 }
 
-/// Collects on behalf of the running thread `me`. False: another thread did meanwhile.
-pub(crate) fn collect(me: &Inner, kind: Kind) -> bool {
-    let heap = &*me.heap;
-    let start = Instant::now();
-    if !heap.stop.stop(me.member()) {
-        heap.note_pause(PauseCause::Handshake, start.elapsed());
-        return false;
-    }
-    let resume = Resume(heap);
-    let mutators = heap.mutators.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    // SAFETY: all threads but this one are stopped, and this one is here.
-    unsafe { run(heap, &mutators, kind) };
-    drop(mutators);
-    drop(resume);
-    heap.note_pause(PauseCause::Collection, start.elapsed());
-    true
-}
+/// Runs a cycle. On the collector's thread only.
+///
+/// # Panics
+/// When it finds the heap corrupted.
+pub(crate) fn run(heap: &HeapInner, kind: Kind) {
+    let options = &heap.options;
+    let check_writes = options.verify && options.log_writes;
+    let held = (options.moving || check_writes).then(|| Held::new(heap));
+    let cycle = Cycle::new(heap, kind, held.is_some());
 
-/// # Safety
-/// All mutators are stopped or the caller.
-unsafe fn run(heap: &HeapInner, mutators: &[MutatorPtr], kind: Kind) {
-    for mutator in mutators {
-        // SAFETY: attached mutators are alive, and stopped.
-        unsafe { mutator.0.as_ref() }.retire_window();
-    }
-    let mut space = heap.space();
-    let space = &mut *space;
+    let written = cycle.flip();
     let types = heap.types.read();
-    let colours_end = space.epoch + 1 == COLOUR_NONE;
-    let full = colours_end || is_full(heap, space, kind);
-    if full {
-        space.finish_sweep();
-        space.next_mark();
-    }
-
     let (wall, cpu) = (Instant::now(), os::thread_cpu_ns());
-    let plant = heap.options.plant;
-    let mut marker = Marker::new(&types, space.geometry, &mut space.large, space.mark, plant);
-    if colours_end {
-        marker.recolour(COLOUR_FIRST);
-    }
-    // SAFETY: all mutators are stopped; slots hold what their owners promised, and what is in a log is
-    // old, so it is taken to be live.
+    let mut marker = Marker::new(&types, cycle.liveness, cycle.restamp, options.plant);
+    // SAFETY: every thread has passed the flip.
     let (marked, weak_cells) = unsafe {
-        if !full {
-            for_each_logged(heap, mutators, |address| marker.rescan(address));
-        }
-        for_each_root(heap, mutators, &mut |slot| marker.root(*slot));
-        marker.drain();
+        cycle.mark(&mut marker, &written);
         marker.finish()
     };
     let (mark_wall_ns, mark_cpu_ns) = (wall.elapsed().as_nanos() as u64, os::thread_cpu_ns() - cpu);
-
-    if plant != Some(Plant::KeepWeak) {
-        // SAFETY: the cells are live, and weak slots hold addresses of objects or zero.
-        unsafe { clear_weak(heap, space, &weak_cells) };
+    if options.plant != Some(Plant::KeepWeak) {
+        // SAFETY: the gate is closed, and the cells are live.
+        unsafe { clear_weak(heap, cycle.liveness, &weak_cells) };
     }
-    heap.samples
-        .lock()
-        .expect("no panic while samples change")
-        .retain(|sample| space.is_marked(sample.address));
-    if full {
-        space.totals.live = 0;
-    }
-    space.totals.live += marked.bytes;
+    drop_dead_samples(heap, cycle.liveness);
+    cycle.end();
 
-    let check_writes = heap.options.verify && heap.options.log_writes;
     if check_writes {
-        // SAFETY: all mutators are stopped.
-        unsafe { verify::check_writes(heap, space, &types, mutators) };
+        // SAFETY: all threads are held, and nothing has been swept.
+        unsafe { verify::check_writes(heap, &types, cycle.liveness, &written) };
     }
-    space.sort_blocks(full);
-    if heap.options.moving {
-        // SAFETY: all mutators are stopped, and marking is done.
-        unsafe { evacuate::evacuate(heap, space, &types, mutators) };
+    cycle.sort(marked);
+    if options.moving {
+        // SAFETY: all threads are held, and marking is done.
+        unsafe { evacuate::evacuate(heap, &mut heap.space(), &types) };
     }
-    space.poison_holes();
-    if heap.options.verify {
-        // SAFETY: all mutators are stopped.
-        if let Err(violation) = unsafe { verify::verify(heap, space, &types, mutators, full) } {
+    if options.poison {
+        sweep_in_background(heap);
+    }
+    if options.verify {
+        let now = if held.is_none() { Some(Held::new(heap)) } else { None };
+        let exact = cycle.full && now.is_none();
+        // SAFETY: all threads are held.
+        let verified = unsafe { verify::verify(heap, &heap.space(), &types, exact) };
+        if let Err(violation) = verified {
             panic!("heap verification failed: {violation}");
         }
     }
     if check_writes {
-        // SAFETY: all mutators are stopped.
-        unsafe { verify::snapshot_writes(heap, space, &types) };
+        // SAFETY: all threads are held.
+        unsafe { verify::snapshot_writes(heap, &types) };
     }
-    start_epoch(heap, space, mutators, colours_end);
-    pace(heap, space, full);
+    pace(heap, &mut heap.space(), cycle.full);
 
     let mut totals = heap.cycles.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     totals.cycles += 1;
-    totals.young += !full as u64;
+    totals.young += !cycle.full as u64;
     totals.marked_objects += marked.objects;
     totals.marked_bytes += marked.bytes;
     totals.mark_wall_ns += mark_wall_ns;
     totals.mark_cpu_ns += mark_cpu_ns;
 }
 
-/// Whether a collection has to look at everything.
+/// Sweeps what no thread has taken since the last cycle, a few blocks at a time.
+pub(crate) fn sweep_in_background(heap: &HeapInner) {
+    while heap.space().sweep_some(SWEPT_AT_ONCE) {}
+}
+
+struct Cycle<'a> {
+    heap: &'a HeapInner,
+    held: bool,
+    full: bool,
+    /// The colours have run out: all live objects lose theirs.
+    restamp: bool,
+    epochs: Epochs,
+    liveness: Liveness,
+}
+
+impl<'a> Cycle<'a> {
+    fn new(heap: &'a HeapInner, kind: Kind, held: bool) -> Cycle<'a> {
+        let current = heap.epochs().current;
+        let restamp = current.colour == COLOUR_LAST;
+        let full = restamp || is_full(heap, &heap.space(), kind);
+        let colour = match current.colour {
+            COLOUR_LAST => RESTAMP_COLOURS[(current.flip / (COLOUR_LAST as u32 + 1)) as usize % 2],
+            colour if RESTAMP_COLOURS.contains(&colour) => COLOUR_FIRST,
+            colour => colour + 1,
+        };
+        let next = Epoch { flip: current.flip + 1, colour };
+        let mark = if full { next_mark(heap) } else { heap.space().mark };
+        heap.space().marking = true;
+        heap.set_liveness(mark, next.flip);
+        let epochs = Epochs { current, next };
+        Cycle { heap, held, full, restamp, epochs, liveness: heap.liveness() }
+    }
+
+    fn pass(&self, request: Request) {
+        if self.held {
+            self.heap.handshakes.handshake_held(request);
+        } else {
+            self.heap.handshakes.handshake(request);
+        }
+    }
+
+    /// Takes all threads to the next epoch. Returns what was written in the one before.
+    fn flip(&self) -> Vec<Chunk> {
+        let heap = self.heap;
+        heap.set_epochs(self.epochs);
+        heap.set_shading(true);
+        heap.weak_gate.start_marking();
+        self.pass(Request::Begin);
+        let written = heap.inbox.take_written(self.epochs.current.flip);
+        self.pass(Request::Flip);
+        heap.set_epochs(Epochs { current: self.epochs.next, ..self.epochs });
+        let mut space = heap.space();
+        space.allocated_since = 0;
+        space.due_told = false;
+        written
+    }
+
+    /// Marks until nothing is left to mark, and closes the gate for weak references.
+    ///
+    /// # Safety
+    /// Every thread has passed the flip.
+    unsafe fn mark(&self, marker: &mut Marker, written: &[Chunk]) {
+        let heap = self.heap;
+        // SAFETY: slots hold what their owners promised; what was handed over was live at a flip or after it.
+        unsafe {
+            if !self.full {
+                self.rescan(marker, written);
+            }
+            let visit = &mut |slot: *mut usize| marker.root(load(slot));
+            heap.for_each_range_slot(None, visit);
+            heap.roots.visit(visit);
+            mark_mail(heap, marker);
+            loop {
+                let before = marker.objects();
+                self.pass(Request::HandOver);
+                mark_mail(heap, marker);
+                let nothing_new = marker.objects() == before;
+                let more = || {
+                    mark_mail(heap, marker);
+                    marker.objects() != before
+                };
+                if nothing_new && heap.weak_gate.close_unless(more) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Adds what written objects refer to, those that are old and still there.
+    ///
+    /// # Safety
+    /// As for `mark`, and nothing has been marked yet.
+    unsafe fn rescan(&self, marker: &mut Marker, written: &[Chunk]) {
+        let Liveness { geometry, spans, mark, flip } = self.liveness;
+        // SAFETY: what is marked already is old and live, whatever was there when the entry was made.
+        unsafe {
+            for written in written.iter().flat_map(|chunk| entries(chunk)) {
+                match written {
+                    Written::Object(address) => {
+                        if self.liveness.is_marked(address) {
+                            marker.rescan(address);
+                        }
+                    }
+                    Written::Segment { array, segment } => {
+                        let found = spans.find(array).filter(|page| spans.born(*page) != flip);
+                        if found.is_some_and(|page| spans.mark(page) == mark) {
+                            marker.rescan_segment(array, segment);
+                        }
+                    }
+                    Written::Block(address) => {
+                        let metadata = geometry.block_metadata(geometry.block_of(address));
+                        for granule in starts(metadata, |state| state == mark) {
+                            marker.rescan(address + granule * GRANULE);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets threads go on as if no cycle were under way.
+    fn end(&self) {
+        let heap = self.heap;
+        self.pass(Request::End);
+        heap.set_shading(false);
+        // A thread that saw the flag before may be about to shade; it does so under the table's lock.
+        heap.roots.pass();
+        heap.inbox.take_shades();
+        heap.weak_gate.open();
+    }
+
+    /// Sorts blocks and large objects by what was found live.
+    fn sort(&self, marked: Marked) {
+        let heap = self.heap;
+        {
+            let mut space = heap.space();
+            space.totals.live = if self.full { 0 } else { space.totals.live } + marked.bytes;
+        }
+        let stages: &[_] = match self.full {
+            true => &[SortStage::InUse, SortStage::Swept, SortStage::Dense],
+            false => &[SortStage::InUse],
+        };
+        for stage in stages {
+            let mut from = Some(BlockIndex(0));
+            while let Some(at) = from {
+                from = heap.space().sort_some(*stage, at, SORTED_AT_ONCE, self.liveness.flip);
+            }
+        }
+        let mut from = Some(0);
+        while let Some(at) = from {
+            let (dead, next) = heap.space().remove_dead_large(at, SORTED_AT_ONCE, self.liveness);
+            for span in dead {
+                let poisoned = heap.options.poison;
+                let given_back = LargeSpace::clean(heap.spans, span, poisoned);
+                heap.space().release_large(span, given_back);
+            }
+            from = next;
+        }
+        heap.space().marking = false;
+    }
+}
+
+/// Whether a cycle has to look at everything.
 fn is_full(heap: &HeapInner, space: &Space, kind: Kind) -> bool {
     let young_will_do = match kind {
         Kind::Full => false,
@@ -174,73 +307,46 @@ fn is_full(heap: &HeapInner, space: &Space, kind: Kind) -> bool {
     !(heap.options.young_cycles && young_will_do)
 }
 
-/// Calls `visit` with every object that has been logged since the last collection.
-///
-/// # Safety
-/// All mutators are stopped.
-unsafe fn for_each_logged(heap: &HeapInner, mutators: &[MutatorPtr], mut visit: impl FnMut(usize)) {
-    heap.orphaned_log
-        .lock()
-        .expect("no panic while logs change hands")
-        .iter()
-        .for_each(|address| visit(*address));
-    for mutator in mutators {
-        // SAFETY: attached mutators are alive, and stopped.
-        let inner = unsafe { mutator.0.as_ref() };
-        inner.log.borrow().iter().for_each(|address| visit(*address));
-    }
-}
-
-/// Makes everything that is live old: new objects get another colour, and the logs start empty.
-fn start_epoch(heap: &HeapInner, space: &mut Space, mutators: &[MutatorPtr], colours_end: bool) {
-    if heap.options.young_cycles || heap.options.log_writes {
-        space.epoch = if colours_end { COLOUR_FIRST } else { space.epoch } + 1;
-    }
-    heap.orphaned_log.lock().expect("no panic while logs change hands").clear();
-    for mutator in mutators {
-        // SAFETY: attached mutators are alive, and stopped.
-        let inner = unsafe { mutator.0.as_ref() };
-        inner.log.borrow_mut().clear();
-        inner.set_epoch(space.epoch);
-    }
-}
-
-/// Visits every strong root slot of the heap.
-///
-/// # Safety
-/// All mutators are stopped, and stay so until this returns.
-pub(crate) unsafe fn for_each_root(
-    heap: &HeapInner,
-    mutators: &[MutatorPtr],
-    visit: &mut dyn FnMut(*mut usize),
-) {
-    for mutator in mutators {
-        // SAFETY: attached mutators are alive, and stopped.
-        let inner = unsafe { mutator.0.as_ref() };
-        // SAFETY: the thread is stopped.
-        unsafe { heap.embedder.visit_stack(inner.words, visit) };
-        inner.handles.visit(visit);
-    }
-    for range in heap.ranges.lock().expect("no panic while ranges change").iter() {
-        for i in 0..range.count {
-            visit(range.slots.wrapping_add(i));
+/// Moves on to the next mark once everything is swept (I5).
+fn next_mark(heap: &HeapInner) -> u8 {
+    loop {
+        sweep_in_background(heap);
+        if let Some(mark) = heap.space().next_mark() {
+            return mark;
         }
     }
-    heap.roots.visit(visit);
-    // SAFETY: all mutators are stopped.
-    unsafe { heap.embedder.visit_roots(visit) };
+}
+
+/// # Safety
+/// A reference slot is here.
+unsafe fn load(slot: *mut usize) -> usize {
+    // SAFETY: slots are aligned words.
+    unsafe { (*slot.cast::<AtomicUsize>()).load(Ordering::Acquire) }
+}
+
+/// Marks what was handed over, and all that it reaches.
+///
+/// # Safety
+/// As for [`Cycle::mark`].
+unsafe fn mark_mail(heap: &HeapInner, marker: &mut Marker) {
+    for chunk in heap.inbox.take_shades() {
+        chunk.iter().for_each(|address| marker.root(*address));
+    }
+    // SAFETY: the same contract.
+    unsafe { marker.drain() };
 }
 
 /// Makes weak references to dead objects nil.
 ///
 /// # Safety
-/// Marking is done, `weak_cells` are live weak cells, and all mutators are stopped.
-unsafe fn clear_weak(heap: &HeapInner, space: &Space, weak_cells: &[usize]) {
+/// The gate is closed, and `weak_cells` are live weak cells.
+unsafe fn clear_weak(heap: &HeapInner, liveness: Liveness, weak_cells: &[usize]) {
     let clear = |slot: *mut usize| {
-        // SAFETY: the slot is a weak handle's or a live weak cell's.
-        let slot = unsafe { Cell::from_mut(&mut *slot) };
-        if slot.get() != 0 && !space.is_marked(slot.get()) {
-            slot.set(0);
+        // SAFETY: the slot is a weak handle's or a live weak cell's; nobody else writes a slot that is in use.
+        let slot = unsafe { &*slot.cast::<AtomicUsize>() };
+        let referent = slot.load(Ordering::Relaxed);
+        if referent != 0 && !liveness.is_live(referent) {
+            slot.store(0, Ordering::Relaxed);
         }
     };
     heap.weaks.visit(&mut |slot| clear(slot));
@@ -249,7 +355,15 @@ unsafe fn clear_weak(heap: &HeapInner, space: &Space, weak_cells: &[usize]) {
     }
 }
 
-/// Decides when the next collection is due and how much idle memory to keep.
+/// Keeps the samples of what is live.
+fn drop_dead_samples(heap: &HeapInner, liveness: Liveness) {
+    let samples = || heap.samples.lock().expect("no panic while samples change");
+    let mut kept = std::mem::take(&mut *samples());
+    kept.retain(|sample| liveness.is_live(sample.address));
+    samples().append(&mut kept);
+}
+
+/// Decides when the next cycle is due and how much idle memory to keep.
 fn pace(heap: &HeapInner, space: &mut Space, full: bool) {
     let options = &heap.options;
     let live = space.totals.live;
@@ -259,13 +373,18 @@ fn pace(heap: &HeapInner, space: &mut Space, full: bool) {
         space.full_above = live.saturating_add(grown);
     }
     space.trigger = if options.young_cycles {
-        // In proportion to what is live, so that what a young collection costs by being asked too often
+        // In proportion to what is live, so that what a young cycle costs by being asked too often
         // (it takes what is half built to be old) stays in proportion, too.
         (growth / 2).max(options.young_trigger)
     } else {
         grown
     };
-    space.allocated_since = 0;
+    if let Some(limit) = space.limit {
+        // Threads go on allocating while the cycle runs, so that it has to start well before memory is out.
+        let room = limit.saturating_sub(live + space.external);
+        space.full_above = space.full_above.min(live + room / 2);
+        space.trigger = space.trigger.min(room / 2);
+    }
     // What the next cycle will not use can go; by halves, because the program may just be between two
     // phases, and faulting memory in again costs more than keeping it for a while.
     let kept = grown.max(space.trigger) / BLOCK as u64;

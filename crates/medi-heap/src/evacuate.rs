@@ -7,24 +7,19 @@
 
 use std::ptr;
 
-use crate::cycle::for_each_root;
 use crate::geometry::Geometry;
-use crate::heap::{AddressMap, HeapInner, MutatorPtr};
+use crate::heap::{AddressMap, HeapInner};
 use crate::layout::{BLOCK, GRANULE, LARGE, meta};
 use crate::mark::weak_slot;
 use crate::space::Space;
 use crate::types::{Tracing, TypeInfo};
+use crate::verify::for_each_root;
 
 /// Copies every marked object and updates all references.
 ///
 /// # Safety
-/// All mutators are stopped, marking is done and weak references are cleared.
-pub(crate) unsafe fn evacuate(
-    heap: &HeapInner,
-    space: &mut Space,
-    types: &[TypeInfo],
-    mutators: &[MutatorPtr],
-) {
+/// All threads have been held since before the cycle, marking is done and weak references are cleared.
+pub(crate) unsafe fn evacuate(heap: &HeapInner, space: &mut Space, types: &[TypeInfo]) {
     let mut live = Vec::new();
     space.for_each_marked(|address| live.push(address));
     let old_blocks = space.withdraw_blocks();
@@ -58,8 +53,8 @@ pub(crate) unsafe fn evacuate(
             ),
         }
     };
-    // SAFETY: all mutators are stopped.
-    unsafe { for_each_root(heap, mutators, &mut update) };
+    // SAFETY: all threads are held.
+    unsafe { for_each_root(heap, &mut update) };
     heap.weaks.visit(&mut update);
     for new in moved.values() {
         // SAFETY: a copy of a live object is here.
@@ -92,20 +87,22 @@ impl Target {
     /// Memory for an object, with the metadata that marking would have left.
     fn allocate(&mut self, space: &mut Space, bytes: usize, leaf: bool) -> usize {
         if bytes >= LARGE {
-            let memory = match space.large.allocate(&space.os, bytes) {
+            let memory = match space.large.allocate(&space.os, bytes, 0) {
                 Ok(Some(memory)) => memory,
                 Ok(None) => {
                     panic!("the moving mode has no address space left; use a larger reserve")
                 }
                 Err(error) => panic!("the moving mode got no memory: {error}"),
             };
-            space.large.mark(memory.address, space.mark);
+            let page = space.large.spans.find(memory.address).expect("the span was just made");
+            space.large.spans.set_mark(page, space.mark);
             return memory.address;
         }
         if self.cursor + bytes > self.end {
             let block = space.take_evacuation_block().unwrap_or_else(|refusal| {
                 panic!("the moving mode got no memory ({refusal:?}); use a larger reserve")
             });
+            space.geometry.bear(block, 0);
             self.cursor = space.geometry.block_address(block);
             self.end = self.cursor + BLOCK;
             space.adopt_block(block);
@@ -115,8 +112,8 @@ impl Target {
         let first = Geometry::metadata(address);
         // SAFETY: the block is fresh, and its metadata is guarded by the space's lock (I2).
         unsafe {
-            *first = space.mark | if leaf { meta::NO_REFS } else { 0 };
-            *first.add(bytes / GRANULE - 1) |= meta::END;
+            *first.cast::<u8>() = space.mark | if leaf { meta::NO_REFS } else { 0 };
+            *first.cast::<u8>().add(bytes / GRANULE - 1) |= meta::END;
         }
         address
     }

@@ -4,6 +4,8 @@
 //! large ones. Inside a slab an object's metadata byte is at `slab + offset / 16`: the first blocks of a
 //! slab would describe themselves, so they hold the metadata instead.
 
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
 use crate::block_set::BlockIndex;
 use crate::layout::{BLOCK, BLOCK_GRANULES, GRANULE, SLAB, SLAB_BLOCKS, SLAB_META_BLOCKS};
 
@@ -18,12 +20,13 @@ pub(crate) struct Geometry {
     pub large_base: usize,
     /// Bytes of page spans.
     pub large_bytes: usize,
-    /// One byte for each block: the mark under which something in it was last found live.
-    pub touched: *mut u8,
+    /// For each block: the mark under which something in it was last found live.
+    pub touched: *const AtomicU8,
+    /// For each block: the number of the last flip that the thread had passed that took it last.
+    pub born: *const AtomicU32,
 }
 
-// SAFETY: `touched` points at a table that lives as long as the heap and whose bytes are written only by
-// the marker while all mutators are stopped (I2).
+// SAFETY: the tables live as long as the heap, and their entries are atomic.
 unsafe impl Send for Geometry {}
 // SAFETY: as above.
 unsafe impl Sync for Geometry {}
@@ -59,16 +62,16 @@ impl Geometry {
 
     /// The metadata byte of the granule at a small address.
     #[inline]
-    pub fn metadata(address: usize) -> *mut u8 {
+    pub fn metadata(address: usize) -> *mut AtomicU8 {
         let slab = address & !(SLAB - 1);
-        (slab + (address & (SLAB - 1)) / GRANULE) as *mut u8
+        (slab + (address & (SLAB - 1)) / GRANULE) as *mut AtomicU8
     }
 
-    /// The metadata of a whole block.
+    /// The metadata of a whole block. The marker may be changing states in it (I2).
     ///
     /// # Safety
-    /// The block's slab is committed, and nobody writes the block's metadata while the reference lives.
-    pub unsafe fn block_metadata<'a>(&self, block: BlockIndex) -> &'a [u8; BLOCK_GRANULES] {
+    /// The block's slab is committed.
+    pub unsafe fn block_metadata<'a>(&self, block: BlockIndex) -> &'a [AtomicU8; BLOCK_GRANULES] {
         // SAFETY: the bytes belong to the block (I1), and the caller vouches for the rest.
         unsafe { &*Self::metadata(self.block_address(block)).cast() }
     }
@@ -87,16 +90,32 @@ impl Geometry {
     #[inline]
     pub fn touched(&self, block: BlockIndex) -> u8 {
         debug_assert!(block.0 < self.blocks());
-        // SAFETY: the table has a byte for each block; writers are stopped or are the caller (I2).
-        unsafe { *self.touched.add(block.0 as usize) }
+        // SAFETY: the table has a byte for each block.
+        unsafe { (*self.touched.add(block.0 as usize)).load(Ordering::Relaxed) }
     }
 
     /// Notes that something in the block is live under `mark`.
     #[inline]
     pub fn touch(&self, block: BlockIndex, mark: u8) {
         debug_assert!(block.0 < self.blocks());
-        // SAFETY: the table has a byte for each block; only the marker calls this (I2).
-        unsafe { *self.touched.add(block.0 as usize) = mark }
+        // SAFETY: the table has a byte for each block.
+        unsafe { (*self.touched.add(block.0 as usize)).store(mark, Ordering::Relaxed) }
+    }
+
+    /// The number of the last flip that the thread had passed that took the block last.
+    #[inline]
+    pub fn born(&self, block: BlockIndex) -> u32 {
+        debug_assert!(block.0 < self.blocks());
+        // SAFETY: the table has an entry for each block.
+        unsafe { (*self.born.add(block.0 as usize)).load(Ordering::Relaxed) }
+    }
+
+    /// Notes that a thread that has passed `flip` takes the block.
+    #[inline]
+    pub fn bear(&self, block: BlockIndex, flip: u32) {
+        debug_assert!(block.0 < self.blocks());
+        // SAFETY: the table has an entry for each block.
+        unsafe { (*self.born.add(block.0 as usize)).store(flip, Ordering::Relaxed) }
     }
 }
 

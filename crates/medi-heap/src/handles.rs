@@ -2,21 +2,27 @@
 //!
 //! An owned [`Root`] keeps its object alive until dropped and may be kept anywhere, on any thread. A
 //! [`Weak`] does not keep it alive and answers `None` afterwards. A [`Handle`] lives in a [`HandleScope`],
-//! costs a push, and ends with the scope. All three are slots that a collection visits, so they also
+//! costs a push, and ends with the scope. All three are slots that a cycle visits, so they also
 //! follow an object that the moving mode moves.
+//!
+//! The slots of owned handles belong to no thread's snapshot: the collector reads them one by one while any thread
+//! changes them. So while a cycle marks, what goes into such a slot and what it held before are both handed over
+//! to be marked (I8).
 
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::address::ObjectRef;
 use crate::heap::HeapInner;
 use crate::mutator::Mutator;
 
 const CHUNK: usize = 64;
+/// Chunks visited under one hold of the lock.
+const VISITED: usize = 4;
 
 /// Arrays of slots whose addresses never change. Held by pointer, because a box that moves promises that
 /// nobody else holds its address.
@@ -63,9 +69,10 @@ impl<T> Drop for Chunks<T> {
 }
 
 /// Slots with stable addresses that are taken and given back one at a time, from any thread.
-#[derive(Default)]
 pub(crate) struct HandleTable {
     slots: Mutex<Slots>,
+    /// What the slots hold is kept alive.
+    strong: bool,
 }
 
 #[derive(Default)]
@@ -82,34 +89,71 @@ struct SlotPtr(*const AtomicUsize);
 unsafe impl Send for SlotPtr {}
 
 impl HandleTable {
-    fn take(&self, object: ObjectRef) -> SlotPtr {
-        let mut slots = self.slots.lock().expect("no panic while slots change hands");
+    pub fn new(strong: bool) -> HandleTable {
+        HandleTable { slots: Mutex::default(), strong }
+    }
+
+    fn shade(&self, heap: &HeapInner, address: usize) {
+        if self.strong {
+            heap.shade(address);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().expect("no panic while slots change hands")
+    }
+
+    /// A slot that holds what `object` says once the table is locked.
+    fn take(&self, heap: &HeapInner, object: impl FnOnce() -> ObjectRef) -> SlotPtr {
+        let mut slots = self.lock();
         if slots.unused.is_empty() {
             let Slots { chunks, unused } = &mut *slots;
             let chunk = chunks.push([const { AtomicUsize::new(0) }; CHUNK]);
             unused.extend(chunk.iter().rev().map(|slot| SlotPtr(slot)));
         }
         let slot = slots.unused.pop().expect("a chunk was added when there was none");
+        let address = object().address();
         // SAFETY: the chunk lives as long as the table.
-        unsafe { (*slot.0).store(object.address(), Ordering::Relaxed) };
+        unsafe { (*slot.0).store(address, Ordering::Relaxed) };
+        self.shade(heap, address);
         slot
     }
 
-    fn give_back(&self, slot: SlotPtr) {
-        let mut slots = self.slots.lock().expect("no panic while slots change hands");
+    fn set(&self, heap: &HeapInner, slot: SlotPtr, object: ObjectRef) {
+        let _slots = self.lock();
         // SAFETY: as in `take`.
-        unsafe { (*slot.0).store(0, Ordering::Relaxed) };
+        self.shade(heap, unsafe { (*slot.0).swap(object.address(), Ordering::Relaxed) });
+        self.shade(heap, object.address());
+    }
+
+    fn give_back(&self, heap: &HeapInner, slot: SlotPtr) {
+        let mut slots = self.lock();
+        // SAFETY: as in `take`.
+        self.shade(heap, unsafe { (*slot.0).swap(0, Ordering::Relaxed) });
         slots.unused.push(slot);
     }
 
-    /// Visits every slot that is not zero.
+    /// Visits every slot that is not zero; threads that want the table wait for some hundred slots at most.
     pub fn visit(&self, visit: &mut dyn FnMut(*mut usize)) {
-        let slots = self.slots.lock().expect("no panic while slots change hands");
-        for slot in slots.chunks.slots() {
-            if slot.load(Ordering::Relaxed) != 0 {
-                visit(slot.as_ptr());
+        for first in (0..).step_by(VISITED) {
+            let slots = self.lock();
+            let (from, to) =
+                (first.min(slots.chunks.len()), (first + VISITED).min(slots.chunks.len()));
+            for index in from * CHUNK..to * CHUNK {
+                let slot = slots.chunks.slot(index);
+                if slot.load(Ordering::Relaxed) != 0 {
+                    visit(slot.as_ptr());
+                }
+            }
+            if to < first + VISITED {
+                break;
             }
         }
+    }
+
+    /// Returns once whoever held the table's lock at the call has let go of it.
+    pub fn pass(&self) {
+        drop(self.lock());
     }
 }
 
@@ -124,7 +168,7 @@ unsafe impl Sync for Root {}
 
 impl Root {
     pub(crate) fn new(heap: &Arc<HeapInner>, object: ObjectRef) -> Root {
-        Root { heap: Arc::clone(heap), slot: heap.roots.take(object) }
+        Root { heap: Arc::clone(heap), slot: heap.roots.take(heap, || object) }
     }
 
     /// The object. Good until the calling thread's next safepoint, as any plain reference.
@@ -136,20 +180,19 @@ impl Root {
 
     /// Makes the handle hold `object` instead.
     pub fn set(&self, object: ObjectRef) {
-        // SAFETY: as in `get`.
-        unsafe { (*self.slot.0).store(object.address(), Ordering::Relaxed) };
+        self.heap.roots.set(&self.heap, self.slot, object);
     }
 }
 
 impl Clone for Root {
     fn clone(&self) -> Root {
-        Root::new(&self.heap, self.get())
+        Root { heap: Arc::clone(&self.heap), slot: self.heap.roots.take(&self.heap, || self.get()) }
     }
 }
 
 impl Drop for Root {
     fn drop(&mut self) {
-        self.heap.roots.give_back(self.slot);
+        self.heap.roots.give_back(&self.heap, self.slot);
     }
 }
 
@@ -164,19 +207,21 @@ unsafe impl Sync for Weak {}
 
 impl Weak {
     pub(crate) fn new(heap: &Arc<HeapInner>, object: ObjectRef) -> Weak {
-        Weak { heap: Arc::clone(heap), slot: heap.weaks.take(object) }
+        Weak { heap: Arc::clone(heap), slot: heap.weaks.take(heap, || object) }
     }
 
-    /// The object, or `None` when a collection has found it dead.
+    /// The object, or `None` when a cycle has found it dead. Good until the calling thread's next safepoint; of no
+    /// use to a thread that is not a running mutator.
     pub fn get(&self) -> Option<ObjectRef> {
         // SAFETY: the slot lives as long as the table, which the heap owns.
-        ObjectRef::from_address(unsafe { (*self.slot.0).load(Ordering::Relaxed) })
+        let address = unsafe { (*self.slot.0).load(Ordering::Relaxed) };
+        self.heap.weak_gate.follow(&self.heap, address)
     }
 }
 
 impl Drop for Weak {
     fn drop(&mut self) {
-        self.heap.weaks.give_back(self.slot);
+        self.heap.weaks.give_back(&self.heap, self.slot);
     }
 }
 

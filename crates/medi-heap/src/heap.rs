@@ -1,67 +1,81 @@
 //! The heap as a value: options, types, threads, roots, and the memory behind one lock.
 //!
-//! Nothing here is global; two heaps in a process know nothing of each other. Locks are taken in the order
-//! of the fields below, top to bottom (I10).
+//! Nothing here is global; two heaps in a process know nothing of each other. Locks are taken in the order of I10.
 
 use std::collections::HashMap;
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::collector::Collector;
 use crate::cycle::CycleTotals;
 use crate::embedder::Embedder;
-use crate::error::{HeapError, OutOfMemory, Reason};
+use crate::error::{HeapError, OutOfMemory};
+use crate::geometry::Geometry;
 use crate::handles::HandleTable;
-use crate::layout::MutatorWords;
-use crate::mutator::{Inner, Mutator, PollWord};
+use crate::handshake::Handshakes;
+use crate::large::Spans;
+use crate::layout::{COLOUR_FIRST, MutatorWords};
+use crate::liveness::Liveness;
+use crate::log::Inbox;
+use crate::mutator::{Epoch, Mutator, Seat};
 use crate::options::Options;
 use crate::sampling::{self, Sample, SiteUse};
-use crate::space::{LEAST_LIMIT, Refusal, Space};
+use crate::space::{LEAST_LIMIT, Space};
 use crate::stats::{PauseCause, Pauses, Stats, TypeUse};
-use crate::stop::Stop;
 use crate::types::{TypeId, TypeLayout, TypeRegistry};
 use crate::verify::WriteSnapshot;
+use crate::weak::WeakGate;
 
 /// A collected heap. Cloning is cheap and gives the same heap; its memory goes back to the system when the
 /// last clone, handle and mutator are gone.
 #[derive(Clone)]
 pub struct Heap(Arc<HeapInner>);
 
-/// The address of an attached mutator's state.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) struct MutatorPtr(pub NonNull<Inner>);
-
-// SAFETY: only the collector follows it, while the mutator is stopped (I9).
-unsafe impl Send for MutatorPtr {}
-
 /// Registered root slots.
-pub(crate) struct Range {
+struct Range {
     id: u64,
-    pub slots: *mut usize,
-    pub count: usize,
+    slots: *mut usize,
+    count: usize,
+    /// The words of the thread that alone touches them.
+    owner: Option<usize>,
 }
 
-// SAFETY: `register_roots` has its caller promise that the slots may be visited during a collection.
+// SAFETY: `register_roots` has its caller promise that the slots may be visited.
 unsafe impl Send for Range {}
+
+/// The epoch that threads are in, and the one that the next flip takes them to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Epochs {
+    pub current: Epoch,
+    pub next: Epoch,
+}
 
 pub(crate) struct HeapInner {
     pub options: Options,
     pub embedder: Arc<dyn Embedder>,
-    pub stop: Stop<PollWord>,
-    pub mutators: Mutex<Vec<MutatorPtr>>,
+    pub collector: Collector,
+    pub handshakes: Handshakes<Seat>,
+    epochs: Mutex<Epochs>,
     space: Mutex<Space>,
+    pub geometry: Geometry,
+    pub spans: Spans,
     pub types: TypeRegistry,
-    pub ranges: Mutex<Vec<Range>>,
+    ranges: Mutex<Vec<Range>>,
     pub roots: HandleTable,
     pub weaks: HandleTable,
-    /// What threads had logged that are gone now.
-    pub orphaned_log: Mutex<Vec<usize>>,
+    pub weak_gate: WeakGate,
+    pub inbox: Inbox,
+    /// What goes into handles or out of them has to be marked.
+    shading: AtomicBool,
+    mark: AtomicU8,
+    flip: AtomicU32,
     pub samples: Mutex<Vec<Sample>>,
     pub snapshot: Mutex<WriteSnapshot>,
     pub cycles: Mutex<CycleTotals>,
     pauses: Mutex<Pauses>,
     pub allocated: AtomicU64,
+    /// Those of threads that are gone.
     pub barrier_slow_paths: AtomicU64,
     ids: AtomicU64,
 }
@@ -89,28 +103,64 @@ impl HeapInner {
         self.samples.lock().expect("no panic while samples change").push(sample);
     }
 
-    pub fn adopt_log(&self, log: &mut Vec<usize>) {
-        self.orphaned_log.lock().expect("no panic while logs change hands").append(log);
-    }
-
     pub fn next_seed(&self) -> u64 {
         self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn mutators(&self) -> MutexGuard<'_, Vec<MutatorPtr>> {
-        self.mutators.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    pub fn epochs(&self) -> Epochs {
+        *self.epochs.lock().expect("no panic while epochs change")
     }
 
-    pub fn add_mutator(&self, mutator: NonNull<Inner>) {
-        self.mutators().push(MutatorPtr(mutator));
+    pub fn set_epochs(&self, epochs: Epochs) {
+        *self.epochs.lock().expect("no panic while epochs change") = epochs;
     }
 
-    pub fn remove_mutator(&self, mutator: NonNull<Inner>) {
-        self.mutators().retain(|other| *other != MutatorPtr(mutator));
+    /// How the cycle under way, or the last one, tells live objects from dead ones.
+    pub fn liveness(&self) -> Liveness {
+        Liveness {
+            geometry: self.geometry,
+            spans: self.spans,
+            mark: self.mark.load(Ordering::Relaxed),
+            flip: self.flip.load(Ordering::Relaxed),
+        }
+    }
+
+    pub fn set_liveness(&self, mark: u8, flip: u32) {
+        self.mark.store(mark, Ordering::Relaxed);
+        self.flip.store(flip, Ordering::Relaxed);
+    }
+
+    /// Whether what goes into handles or out of them is to be marked. To be changed before the first handshake of a
+    /// cycle and after its last.
+    pub fn set_shading(&self, shading: bool) {
+        self.shading.store(shading, Ordering::SeqCst);
+    }
+
+    /// Has the collector mark what is at `address`, if it marks. The caller holds the lock of the table that a
+    /// handle is in, so that the collector knows when nobody can be on the way here any more (I8).
+    pub fn shade(&self, address: usize) {
+        if address != 0 && self.shading.load(Ordering::SeqCst) {
+            self.inbox.shade(address);
+        }
     }
 
     fn ranges(&self) -> MutexGuard<'_, Vec<Range>> {
         self.ranges.lock().expect("no panic while ranges change")
+    }
+
+    /// Visits the registered slots of a thread, or those that are no thread's.
+    pub fn for_each_range_slot(&self, owner: Option<usize>, visit: &mut dyn FnMut(*mut usize)) {
+        for range in self.ranges().iter().filter(|range| range.owner == owner) {
+            for i in 0..range.count {
+                visit(range.slots.wrapping_add(i));
+            }
+        }
+    }
+}
+
+impl Drop for HeapInner {
+    fn drop(&mut self) {
+        self.collector.quit();
     }
 }
 
@@ -118,17 +168,25 @@ impl Heap {
     /// Makes a heap that serves `embedder`.
     pub fn new(options: Options, embedder: Arc<dyn Embedder>) -> Result<Heap, HeapError> {
         let space = Space::new(&options)?;
+        let first = Epoch { flip: 0, colour: COLOUR_FIRST };
         Ok(Heap(Arc::new(HeapInner {
             options,
             embedder,
-            stop: Stop::new(),
-            mutators: Mutex::default(),
+            collector: Collector::default(),
+            handshakes: Handshakes::new(),
+            epochs: Mutex::new(Epochs { current: first, next: first }),
+            geometry: space.geometry,
+            spans: space.large.spans,
+            mark: AtomicU8::new(space.mark),
+            flip: AtomicU32::new(first.flip),
             space: Mutex::new(space),
             types: TypeRegistry::default(),
             ranges: Mutex::default(),
-            roots: HandleTable::default(),
-            weaks: HandleTable::default(),
-            orphaned_log: Mutex::default(),
+            roots: HandleTable::new(true),
+            weaks: HandleTable::new(false),
+            weak_gate: WeakGate::default(),
+            inbox: Inbox::default(),
+            shading: AtomicBool::new(false),
             samples: Mutex::default(),
             snapshot: Mutex::default(),
             cycles: Mutex::default(),
@@ -156,15 +214,14 @@ impl Heap {
         self.0.types.register(&layout)
     }
 
-    /// Makes `count` slots outside any stack roots of every collection until the result is dropped.
+    /// Makes `count` slots outside any stack roots of every cycle until the result is dropped, for references that
+    /// are made once; see [`Mutator::register_roots`] for those that change.
     ///
     /// # Safety
-    /// The slots stay in place until then; at every collection each holds zero or the address of an object
-    /// of this heap; and no thread that is not a running mutator of this heap touches them.
+    /// The slots stay in place until then; each holds zero, or the address of an object of this heap, which a running
+    /// mutator stores there once and nobody changes afterwards.
     pub unsafe fn register_roots(&self, slots: *mut usize, count: usize) -> RootRange {
-        let id = self.0.next_seed();
-        self.0.ranges().push(Range { id, slots, count });
-        RootRange { heap: Arc::clone(&self.0), id }
+        RootRange::new(&self.0, slots, count, None)
     }
 
     /// Attaches the calling thread.
@@ -180,10 +237,7 @@ impl Heap {
     /// room, but does not collect; [`Mutator::charge`] does.
     pub fn charge(&self, bytes: u64) -> Result<(), OutOfMemory> {
         let mut space = self.0.space();
-        space.charge(bytes).map_err(|refusal| match refusal {
-            Refusal::Exhausted(reason) => space.shortage(bytes, reason),
-            Refusal::Due => space.shortage(bytes, Reason::Limit),
-        })
+        space.charge(bytes).map_err(|reason| space.shortage(bytes, reason))
     }
 
     /// Takes memory outside the heap off the ledger again.
@@ -201,6 +255,8 @@ impl Heap {
     /// The counters as they are now.
     pub fn stats(&self) -> Stats {
         let heap = &*self.0;
+        let mut slow_paths = heap.barrier_slow_paths.load(Ordering::Relaxed);
+        heap.handshakes.for_each(|seat| slow_paths += seat.slow_paths());
         let space = heap.space();
         let cycles = heap.cycles.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         Stats {
@@ -221,20 +277,20 @@ impl Heap {
             sweep_ns: space.totals.sweep_ns,
             swept_blocks: space.totals.swept_blocks,
             returned_bytes: space.totals.returned,
-            barrier_slow_paths: heap.barrier_slow_paths.load(Ordering::Relaxed),
+            barrier_slow_paths: slow_paths,
             pauses: heap.pauses.lock().expect("recording does not panic").summary(),
         }
     }
 
-    /// What each type holds, by the last collection: objects allocated since are not counted. Largest
-    /// first.
+    /// What each type holds, by the last cycle: objects allocated since are not counted, and while a cycle runs, some
+    /// that it finds dead still are. Largest first.
     pub fn census(&self) -> Vec<TypeUse> {
         let space = self.0.space();
         let types = self.0.types.read();
         let mut uses: Vec<(u64, u64)> = vec![(0, 0); types.len()];
         space.for_each_marked(|address| {
-            // SAFETY: what the last collection found live keeps its memory until the next one, which
-            // needs the lock that we hold.
+            // SAFETY: what the last cycle found live keeps its memory until a sweep, which needs the lock that
+            // we hold.
             let ty = unsafe { *(address as *const u32) } as usize;
             // SAFETY: as above.
             let bytes = unsafe { types[ty].size.size_of(address) };
@@ -271,6 +327,19 @@ impl Heap {
 pub struct RootRange {
     heap: Arc<HeapInner>,
     id: u64,
+}
+
+impl RootRange {
+    pub(crate) fn new(
+        heap: &Arc<HeapInner>,
+        slots: *mut usize,
+        count: usize,
+        owner: Option<usize>,
+    ) -> RootRange {
+        let id = heap.next_seed();
+        heap.ranges().push(Range { id, slots, count, owner });
+        RootRange { heap: Arc::clone(heap), id }
+    }
 }
 
 impl Drop for RootRange {

@@ -7,31 +7,114 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use crate::geometry::Geometry;
-use crate::layout::{PAGE, SLAB};
-use crate::os::{Os, Reservation};
+use crate::layout::{COLOUR, COLOUR_SEGMENTED, COLOUR_STALE, PAGE, SEGMENT, SLAB};
+use crate::os::{self, Os, Reservation};
 use crate::poison;
 
 /// Free spans of at least this many pages are given back to the system.
 const GIVE_BACK_PAGES: u32 = (256 << 10) / PAGE as u32;
 /// Pages committed at a time.
 const COMMIT_PAGES: u32 = (SLAB / PAGE) as u32;
+/// Segments in a page.
+const PAGE_SEGMENTS: usize = PAGE / SEGMENT;
 
-/// A span with an object in it.
-#[derive(Clone, Debug)]
-struct Span {
-    start: u32,
-    /// Zero: the entry is unused.
+/// The tables of all page spans, which anyone reads without a lock. Only the entries of a span's first page
+/// mean something, except for those of segments.
+#[derive(Clone, Copy)]
+pub(crate) struct Spans {
+    base: usize,
     pages: u32,
-    /// The mark under which the object was last found live; zero before its first collection.
-    mark: u8,
+    table: *const u8,
+}
+
+// SAFETY: the table lives as long as the heap, and its entries are atomic.
+unsafe impl Send for Spans {}
+// SAFETY: as above.
+unsafe impl Sync for Spans {}
+
+impl Spans {
+    /// Bytes of the table for one page: its span's length, its birth, its mark, its segments.
+    const ENTRY: usize = size_of::<u32>() * 2 + 1 + PAGE_SEGMENTS;
+
+    fn length(&self, page: u32) -> &AtomicU32 {
+        debug_assert!(page < self.pages);
+        // SAFETY: the table has an entry of each kind for each page, words first.
+        unsafe { &*self.table.cast::<AtomicU32>().add(page as usize) }
+    }
+
+    fn birth(&self, page: u32) -> &AtomicU32 {
+        debug_assert!(page < self.pages);
+        // SAFETY: as above.
+        unsafe { &*self.table.cast::<AtomicU32>().add(self.pages as usize + page as usize) }
+    }
+
+    fn state(&self, page: u32) -> &AtomicU8 {
+        debug_assert!(page < self.pages);
+        // SAFETY: as above.
+        unsafe { &*self.table.cast::<AtomicU8>().add(self.pages as usize * 8 + page as usize) }
+    }
+
+    /// The colour byte of the segment that `address` lies in.
+    pub fn segment(&self, address: usize) -> &AtomicU8 {
+        let index = (address - self.base) / SEGMENT;
+        debug_assert!(index < self.pages as usize * PAGE_SEGMENTS);
+        // SAFETY: as above.
+        unsafe { &*self.table.cast::<AtomicU8>().add(self.pages as usize * 9 + index) }
+    }
+
+    fn address(&self, page: u32) -> usize {
+        self.base + page as usize * PAGE
+    }
+
+    /// The page of the object that starts at `address`, if one does.
+    #[inline]
+    pub fn find(&self, address: usize) -> Option<u32> {
+        let offset = address.wrapping_sub(self.base);
+        if !offset.is_multiple_of(PAGE) || offset / PAGE >= self.pages as usize {
+            return None;
+        }
+        let page = (offset / PAGE) as u32;
+        (self.length(page).load(Ordering::Acquire) != 0).then_some(page)
+    }
+
+    /// Bytes of the span that starts at `page`.
+    pub fn bytes(&self, page: u32) -> usize {
+        self.length(page).load(Ordering::Relaxed) as usize * PAGE
+    }
+
+    /// The mark under which the object at `page` was last found live; zero when it has not seen a cycle.
+    #[inline]
+    pub fn mark(&self, page: u32) -> u8 {
+        self.state(page).load(Ordering::Relaxed)
+    }
+
+    /// Marks the object at `page`; true when it was not marked yet. Only the marker does this.
+    #[inline]
+    pub fn set_mark(&self, page: u32, mark: u8) -> bool {
+        self.state(page).swap(mark, Ordering::Relaxed) != mark
+    }
+
+    /// The number of the last flip that the thread had passed that allocated the object at `page`.
+    #[inline]
+    pub fn born(&self, page: u32) -> u32 {
+        self.birth(page).load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct FreeSpan {
     pages: u32,
     dirty: bool,
+}
+
+/// A span between uses: removed, and not free yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DeadSpan {
+    start: u32,
+    pages: u32,
 }
 
 /// Memory for a large object.
@@ -44,12 +127,9 @@ pub(crate) struct LargeAllocation {
 
 /// All page spans of a heap.
 pub(crate) struct LargeSpace {
-    base: usize,
-    pages: u32,
-    /// For the first page of each used span, its index in `spans` plus one.
-    table: Reservation,
-    spans: Vec<Span>,
-    unused: Vec<u32>,
+    pub spans: Spans,
+    /// First pages of the spans with an object in them.
+    used: BTreeSet<u32>,
     free: BTreeMap<u32, FreeSpan>,
     by_size: BTreeSet<(u32, u32)>,
     /// Pages below this one have been part of some span.
@@ -60,17 +140,16 @@ pub(crate) struct LargeSpace {
     /// Spans that the moving mode emptied.
     retired: Vec<(u32, u32)>,
     poisoned: bool,
+    _table: Reservation,
 }
 
 impl LargeSpace {
     pub fn new(geometry: &Geometry, os: &Os, poisoned: bool) -> io::Result<LargeSpace> {
         let pages = u32::try_from(geometry.large_bytes / PAGE).unwrap_or(u32::MAX);
+        let table = os.table(pages as usize * Spans::ENTRY)?;
         Ok(LargeSpace {
-            base: geometry.large_base,
-            pages,
-            table: os.table(pages as usize * size_of::<u32>())?,
-            spans: Vec::new(),
-            unused: Vec::new(),
+            spans: Spans { base: geometry.large_base, pages, table: table.base() as *const u8 },
+            used: BTreeSet::new(),
             free: BTreeMap::new(),
             by_size: BTreeSet::new(),
             top: 0,
@@ -79,26 +158,8 @@ impl LargeSpace {
             dirty_pages: 0,
             retired: Vec::new(),
             poisoned,
+            _table: table,
         })
-    }
-
-    fn entry(&self, page: u32) -> *mut u32 {
-        debug_assert!(page < self.pages);
-        (self.table.base() + page as usize * size_of::<u32>()) as *mut u32
-    }
-
-    fn address(&self, page: u32) -> usize {
-        self.base + page as usize * PAGE
-    }
-
-    fn find(&self, address: usize) -> Option<usize> {
-        let offset = address.wrapping_sub(self.base);
-        if !offset.is_multiple_of(PAGE) || offset / PAGE >= self.top as usize {
-            return None;
-        }
-        // SAFETY: the table has an entry for each page.
-        let entry = unsafe { *self.entry((offset / PAGE) as u32) };
-        (entry != 0).then(|| entry as usize - 1)
     }
 
     /// Bytes of spans in use.
@@ -121,8 +182,14 @@ impl LargeSpace {
         bytes.next_multiple_of(PAGE) as u64
     }
 
-    /// Finds room for an object. `Ok(None)`: the address space is used up.
-    pub fn allocate(&mut self, os: &Os, bytes: usize) -> io::Result<Option<LargeAllocation>> {
+    /// Finds room for an object that a thread allocates that has passed `flip`. `Ok(None)`: the address space is
+    /// used up.
+    pub fn allocate(
+        &mut self,
+        os: &Os,
+        bytes: usize,
+        flip: u32,
+    ) -> io::Result<Option<LargeAllocation>> {
         let Ok(pages) = u32::try_from(bytes.div_ceil(PAGE)) else { return Ok(None) };
         let fit = self.by_size.range((pages, 0)..).next().copied();
         let (start, dirty) = match fit {
@@ -134,12 +201,12 @@ impl LargeSpace {
                 (start, dirty)
             }
             None => {
-                if pages > self.pages - self.top {
+                if pages > self.spans.pages - self.top {
                     if self.retired.is_empty() {
                         return Ok(None);
                     }
                     self.reuse_retired(os)?;
-                    return self.allocate(os, bytes);
+                    return self.allocate(os, bytes, flip);
                 }
                 self.commit_to(os, self.top + pages)?;
                 let start = self.top;
@@ -147,21 +214,13 @@ impl LargeSpace {
                 (start, false)
             }
         };
-        let span = Span { start, pages, mark: 0 };
-        let id = match self.unused.pop() {
-            Some(id) => {
-                self.spans[id as usize] = span;
-                id
-            }
-            None => {
-                self.spans.push(span);
-                self.spans.len() as u32 - 1
-            }
-        };
-        // SAFETY: the table has an entry for each page, and only the holder of this lock writes it.
-        unsafe { *self.entry(start) = id + 1 };
+        self.spans.state(start).store(0, Ordering::Relaxed);
+        self.spans.birth(start).store(flip, Ordering::Relaxed);
+        // Release: who finds the span finds its birth.
+        self.spans.length(start).store(pages, Ordering::Release);
+        self.used.insert(start);
         self.used_pages += pages as u64;
-        let address = self.address(start);
+        let address = self.spans.address(start);
         if dirty && self.poisoned {
             // SAFETY: the span was free until now.
             unsafe { poison::check(address, pages as usize * PAGE) };
@@ -171,9 +230,9 @@ impl LargeSpace {
 
     fn commit_to(&mut self, os: &Os, pages: u32) -> io::Result<()> {
         if pages > self.committed {
-            let to = pages.next_multiple_of(COMMIT_PAGES).min(self.pages);
+            let to = pages.next_multiple_of(COMMIT_PAGES).min(self.spans.pages);
             let bytes = (to - self.committed) as usize * PAGE;
-            os.commit(self.address(self.committed), bytes)?;
+            os.commit(self.spans.address(self.committed), bytes)?;
             self.committed = to;
         }
         Ok(())
@@ -196,21 +255,58 @@ impl LargeSpace {
         span
     }
 
-    /// Frees a span; returns how many bytes went back to the system.
-    fn release(&mut self, os: &Os, id: usize) -> u64 {
-        let Span { start, pages, .. } = self.spans[id];
-        self.spans[id].pages = 0;
-        self.unused.push(id as u32);
-        // SAFETY: as in `allocate`.
-        unsafe { *self.entry(start) = 0 };
+    /// Takes up to `count` objects at or after `from` that are not marked and not new out of use. The second part
+    /// of the result is where to go on; `None` when all have been looked at.
+    pub fn remove_dead(
+        &mut self,
+        from: usize,
+        count: usize,
+        is_dead: impl Fn(usize) -> bool,
+    ) -> (Vec<DeadSpan>, Option<usize>) {
+        let first = (from.saturating_sub(self.spans.base)).div_ceil(PAGE) as u32;
+        let looked_at: Vec<u32> = self.used.range(first..).take(count).copied().collect();
+        let next =
+            (looked_at.len() == count).then(|| self.spans.address(looked_at[count - 1]) + PAGE);
+        let dead = looked_at.into_iter().filter(|page| is_dead(self.spans.address(*page)));
+        let dead: Vec<u32> = dead.collect();
+        (dead.into_iter().map(|start| self.remove(start)).collect(), next)
+    }
+
+    fn remove(&mut self, start: u32) -> DeadSpan {
+        let pages = self.spans.length(start).swap(0, Ordering::Relaxed);
+        self.used.remove(&start);
         self.used_pages -= pages as u64;
-        if self.poisoned {
-            // SAFETY: the object in the span is dead.
-            unsafe { poison::fill(self.address(start), pages as usize * PAGE) };
+        DeadSpan { start, pages }
+    }
+
+    /// Makes removed memory ready for use, which takes time and no lock: long spans go back to the system. Returns
+    /// whether it did.
+    pub fn clean(spans: Spans, dead: DeadSpan, poisoned: bool) -> bool {
+        let (address, bytes) = (spans.address(dead.start), dead.pages as usize * PAGE);
+        // SAFETY: the dead object's header is still there, and nobody else looks at it.
+        if unsafe { *((address + COLOUR) as *const u8) } == COLOUR_SEGMENTED {
+            // The next object here must not find segments logged.
+            for segment in (address..address + bytes).step_by(SEGMENT) {
+                spans.segment(segment).store(COLOUR_STALE, Ordering::Relaxed);
+            }
         }
+        if poisoned {
+            // SAFETY: the object in the span is dead.
+            unsafe { poison::fill(address, bytes) };
+        }
+        let give_back = !poisoned && dead.pages >= GIVE_BACK_PAGES;
+        if give_back {
+            os::give_back(address, bytes);
+        }
+        give_back
+    }
+
+    /// Makes a removed span free; returns how many bytes went back to the system.
+    pub fn release(&mut self, dead: DeadSpan, given_back: bool) -> u64 {
+        let DeadSpan { start, pages } = dead;
         let mut first = start;
-        let mut merged = FreeSpan { pages, dirty: true };
-        let mut dirty_parts = vec![(start, pages)];
+        let mut merged = FreeSpan { pages, dirty: !given_back };
+        let mut dirty_parts: Vec<_> = (!given_back).then_some((start, pages)).into_iter().collect();
         let before = self.free.range(..start).next_back().map(|(s, f)| (*s, *f));
         if let Some((s, f)) = before.filter(|(s, f)| s + f.pages == start && self.mergeable(f)) {
             self.remove_free(s);
@@ -224,13 +320,15 @@ impl LargeSpace {
             merged.pages += f.pages;
             dirty_parts.extend(f.dirty.then_some((start + pages, f.pages)));
         }
-        let mut returned = 0;
+        let mut returned = if given_back { pages as u64 * PAGE as u64 } else { 0 };
         if merged.pages >= GIVE_BACK_PAGES && !self.poisoned {
             merged.dirty = false;
             for (s, p) in dirty_parts {
-                os.give_back(self.address(s), p as usize * PAGE);
+                os::give_back(self.spans.address(s), p as usize * PAGE);
                 returned += p as u64 * PAGE as u64;
             }
+        } else if !dirty_parts.is_empty() {
+            merged.dirty = true;
         }
         self.insert_free(first, merged);
         returned
@@ -242,13 +340,13 @@ impl LargeSpace {
     }
 
     /// Gives every dirty free span back; returns the bytes.
-    pub fn give_back_dirty(&mut self, os: &Os) -> u64 {
+    pub fn give_back_dirty(&mut self) -> u64 {
         let dirty: Vec<_> =
             self.free.iter().filter(|(_, f)| f.dirty).map(|(s, f)| (*s, *f)).collect();
         let mut returned = 0;
         for (start, span) in dirty {
             let bytes = span.pages as usize * PAGE;
-            os.give_back(self.address(start), bytes);
+            os::give_back(self.spans.address(start), bytes);
             self.remove_free(start);
             self.insert_free(start, FreeSpan { dirty: false, ..span });
             returned += bytes as u64;
@@ -256,52 +354,15 @@ impl LargeSpace {
         returned
     }
 
-    /// Marks the object at `address`; true when it was not marked yet. `None`: no object starts there.
-    pub fn mark(&mut self, address: usize, mark: u8) -> Option<bool> {
-        let id = self.find(address)?;
-        let old = std::mem::replace(&mut self.spans[id].mark, mark);
-        Some(old != mark)
-    }
-
-    /// The mark of the object that starts at `address`; zero when it has not seen a collection. `None`:
-    /// no object starts there.
-    pub fn mark_of(&self, address: usize) -> Option<u8> {
-        self.find(address).map(|id| self.spans[id].mark)
-    }
-
-    /// Bytes of the span that starts at `address`, if there is one.
-    pub fn bytes_at(&self, address: usize) -> Option<usize> {
-        self.find(address).map(|id| self.spans[id].pages as usize * PAGE)
-    }
-
-    /// Frees every object that is not marked; returns how many bytes went back to the system.
-    pub fn sweep(&mut self, os: &Os, mark: u8) -> u64 {
-        let mut returned = 0;
-        for id in 0..self.spans.len() {
-            if self.spans[id].pages != 0 && self.spans[id].mark != mark {
-                returned += self.release(os, id);
-            }
-        }
-        returned
-    }
-
-    /// The addresses and span sizes of all objects marked with `mark`.
-    pub fn marked(&self, mark: u8) -> impl Iterator<Item = (usize, usize)> + '_ {
-        self.spans
-            .iter()
-            .filter(move |span| span.pages != 0 && span.mark == mark)
-            .map(|span| (self.address(span.start), span.pages as usize * PAGE))
+    /// The addresses of all objects.
+    pub fn objects(&self) -> impl Iterator<Item = usize> + '_ {
+        self.used.iter().map(|page| self.spans.address(*page))
     }
 
     /// Takes the object at `address` out for good: its pages are sealed or poisoned and not reused.
     pub fn retire(&mut self, os: &Os, address: usize) {
-        let id = self.find(address).expect("a large object is here");
-        let Span { start, pages, .. } = self.spans[id];
-        self.spans[id].pages = 0;
-        self.unused.push(id as u32);
-        // SAFETY: as in `allocate`.
-        unsafe { *self.entry(start) = 0 };
-        self.used_pages -= pages as u64;
+        let start = self.spans.find(address).expect("a large object is here");
+        let DeadSpan { start, pages } = self.remove(start);
         if self.poisoned {
             // SAFETY: the object has moved away.
             unsafe { poison::fill(address, pages as usize * PAGE) };
@@ -324,7 +385,7 @@ impl LargeSpace {
         }
         for (start, pages) in runs {
             if !self.poisoned {
-                os.unseal(self.address(start), pages as usize * PAGE)?;
+                os.unseal(self.spans.address(start), pages as usize * PAGE)?;
             }
             self.insert_free(start, FreeSpan { pages, dirty: self.poisoned });
         }
@@ -343,9 +404,24 @@ mod tests {
             small_bytes: 0,
             large_base: range.base(),
             large_bytes: bytes,
-            touched: std::ptr::null_mut(),
+            touched: std::ptr::null(),
+            born: std::ptr::null(),
         };
         (LargeSpace::new(&geometry, os, false).unwrap(), range)
+    }
+
+    /// Frees all but the given objects, in steps of three.
+    fn sweep(space: &mut LargeSpace, live: &[usize]) -> u64 {
+        let (mut from, mut returned) = (Some(0), 0);
+        while let Some(at) = from {
+            let (dead, next) = space.remove_dead(at, 3, |address| !live.contains(&address));
+            for span in dead {
+                let given_back = LargeSpace::clean(space.spans, span, false);
+                returned += space.release(span, given_back);
+            }
+            from = next;
+        }
+        returned
     }
 
     #[test]
@@ -353,33 +429,37 @@ mod tests {
         let os = Os::new(None);
         let (mut space, _range) = space(&os, 1 << 20);
         let mut objects = Vec::new();
-        while let Some(a) = space.allocate(&os, 100 << 10).unwrap() {
+        while let Some(a) = space.allocate(&os, 100 << 10, 5).unwrap() {
             assert!(!a.dirty);
             objects.push(a.address);
         }
         assert_eq!(objects.len(), 10);
-        for address in &objects[..2] {
-            assert_eq!(space.mark(*address, 1), Some(true));
-        }
-        assert_eq!(space.mark(objects[0], 1), Some(false));
-        assert_eq!(space.mark(objects[0] + PAGE, 1), None);
-        assert!(space.sweep(&os, 1) >= 700 << 10);
+        let spans = space.spans;
+        let page = spans.find(objects[1]).unwrap();
+        assert_eq!((spans.born(page), spans.mark(page), spans.bytes(page)), (5, 0, 100 << 10));
+        assert!(spans.set_mark(page, 1) && !spans.set_mark(page, 1));
+        assert_eq!(spans.find(objects[0] + PAGE), None);
+        assert!(sweep(&mut space, &objects[..2]) >= 700 << 10);
+        assert_eq!(space.objects().collect::<Vec<_>>(), objects[..2]);
         assert_eq!(space.used_bytes(), 200 << 10);
         assert_eq!(space.dirty_bytes(), 0);
-        let all = space.allocate(&os, 800 << 10).unwrap().unwrap();
+        let all = space.allocate(&os, 800 << 10, 6).unwrap().unwrap();
         assert!(!all.dirty);
         assert_eq!(all.address, objects[2]);
     }
 
     #[test]
-    fn a_short_span_is_reused_dirty() {
+    fn a_short_span_is_reused_dirty_and_with_clean_segments() {
         let os = Os::new(None);
         let (mut space, _range) = space(&os, 1 << 20);
-        let a = space.allocate(&os, 8 << 10).unwrap().unwrap();
-        let b = space.allocate(&os, 8 << 10).unwrap().unwrap();
-        space.mark(b.address, 2);
-        space.sweep(&os, 2);
-        let again = space.allocate(&os, 8 << 10).unwrap().unwrap();
+        let a = space.allocate(&os, 8 << 10, 0).unwrap().unwrap();
+        let b = space.allocate(&os, 8 << 10, 0).unwrap().unwrap();
+        space.spans.segment(a.address + 4100).store(7, Ordering::Relaxed);
+        // SAFETY: the span is allocated, and this is its header's colour.
+        unsafe { *((a.address + COLOUR) as *mut u8) = COLOUR_SEGMENTED };
+        sweep(&mut space, &[b.address]);
+        let again = space.allocate(&os, 8 << 10, 1).unwrap().unwrap();
         assert_eq!((again.address, again.dirty), (a.address, true));
+        assert_eq!(space.spans.segment(a.address + 4100).load(Ordering::Relaxed), 0);
     }
 }

@@ -17,6 +17,10 @@ pub const GRANULE: usize = 16;
 pub const BLOCK: usize = 64 << 10;
 /// Objects of this size and above live in page spans of their own.
 pub const LARGE: usize = 8 << 10;
+/// Arrays of references of this size and above are logged in segments.
+pub const SEGMENTED: usize = 64 << 10;
+/// The bytes of such an array that one log entry stands for: 64 references.
+pub const SEGMENT: usize = 512;
 /// The unit that address space is put to use in; slabs are aligned to their size, so that a mask finds
 /// an object's metadata.
 pub const SLAB: usize = 4 << 20;
@@ -61,8 +65,16 @@ pub const POLL_STOP: u32 = 1;
 
 /// The colour that equals no object's: with it in [`SKIP`], every reference store takes the slow path.
 pub const COLOUR_NONE: u8 = 0xff;
-/// The first colour that objects get. Zero stays free to mean "no header here".
+/// The colour of arrays of references that are logged by [`SEGMENT`]s; never that of an epoch.
+pub const COLOUR_SEGMENTED: u8 = 0xfe;
+/// The first colour of an epoch.
 pub const COLOUR_FIRST: u8 = 1;
+/// The last of the colours that epochs take one after the other.
+pub(crate) const COLOUR_LAST: u8 = 0xfb;
+/// The epochs between [`COLOUR_LAST`] and [`COLOUR_FIRST`] have these in turn (I8).
+pub(crate) const RESTAMP_COLOURS: [u8; 2] = [0xfc, 0xfd];
+/// The colour of an object whose colour is of no epoch.
+pub(crate) const COLOUR_STALE: u8 = 0;
 
 /// What freed memory is filled with in poison mode, byte by byte.
 pub const POISON: u8 = 0xdb;

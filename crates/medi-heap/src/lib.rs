@@ -5,9 +5,11 @@
 //! by [`TypeLayout`]s. References that live in compiled frames are found through the [`Embedder`]; Rust
 //! code keeps objects alive with handles ([`Root`], [`Weak`], [`HandleScope`]).
 //!
-//! The collector stops the threads, marks from the roots with prefetching, and sweeps lazily: memory is
+//! The collector runs on a thread of its own and never stops the others: each passes its handshakes at its
+//! own safepoints. It marks with prefetching, and sweeps lazily and in the background: memory is
 //! reclaimed to the 16-byte granule, without moving anything and without touching what is dead. The layout
-//! follows Whippet's Nofl space; `docs/invariants.md` numbers the rules that the modules cite.
+//! follows Whippet's Nofl space; `docs/collector.md` tells of the protocol, and `docs/invariants.md` numbers the
+//! rules that the modules cite.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -31,7 +33,9 @@
 //! ```
 
 mod address;
+mod barrier;
 mod block_set;
+mod collector;
 mod coverage;
 mod cycle;
 mod embedder;
@@ -39,9 +43,12 @@ mod error;
 mod evacuate;
 mod geometry;
 mod handles;
+mod handshake;
 mod heap;
 mod large;
 pub mod layout;
+mod liveness;
+mod log;
 mod mark;
 mod mutator;
 mod options;
@@ -50,10 +57,10 @@ mod poison;
 mod sampling;
 mod space;
 mod stats;
-mod stop;
 mod sync;
 mod types;
 mod verify;
+mod weak;
 
 pub use address::ObjectRef;
 pub use embedder::{Embedder, HandlesOnly};

@@ -6,14 +6,24 @@
 //! reference arrays are marked in pieces, taken up only when the stack is empty, so that one array cannot
 //! make the stack as large as itself.
 //!
-//! For each live object the marker writes the start state, and on the object's first collection the end
+//! For each live object the marker writes the start state, and in the object's first cycle the end
 //! bit (I4). An object without references is noted as such in its metadata byte, and later cycles do not
-//! touch the object at all.
+//! touch the object at all. Objects allocated since the flip are passed by: they are kept as they are, and what
+//! they refer to is in the snapshot or as new as they.
+//!
+//! Threads run meanwhile. They may write the references of an object that is being scanned, which is why
+//! slots are read as whole words; what a slot held at the flip is in a log if it is not there any more.
+
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use crate::coverage::marked_granules;
 use crate::geometry::Geometry;
-use crate::large::LargeSpace;
-use crate::layout::{ARRAY_DATA, ARRAY_LEN, BLOCK, COLOUR, GRANULE, WEAK_REFERENT, meta};
+use crate::large::Spans;
+use crate::layout::{
+    ARRAY_DATA, ARRAY_LEN, BLOCK, COLOUR, COLOUR_SEGMENTED, COLOUR_STALE, GRANULE, SEGMENT,
+    WEAK_REFERENT, meta,
+};
+use crate::liveness::Liveness;
 use crate::options::Plant;
 use crate::types::{SizeRule, Tracing, TypeInfo};
 
@@ -66,13 +76,14 @@ pub(crate) struct Marker<'a> {
     types: &'a [TypeInfo],
     briefs: Vec<Brief>,
     geometry: Geometry,
-    large: &'a mut LargeSpace,
+    spans: Spans,
     mark: u8,
+    flip: u32,
     stack: Vec<usize>,
     pieces: Vec<Piece>,
     weak_cells: Vec<usize>,
     marked: Marked,
-    recolour: Option<u8>,
+    restamp: bool,
     plant: Option<Plant>,
 }
 
@@ -91,24 +102,30 @@ fn prefetch(address: usize) {
 impl<'a> Marker<'a> {
     pub fn new(
         types: &'a [TypeInfo],
-        geometry: Geometry,
-        large: &'a mut LargeSpace,
-        mark: u8,
+        liveness: Liveness,
+        restamp: bool,
         plant: Option<Plant>,
     ) -> Marker<'a> {
+        let Liveness { geometry, spans, mark, flip } = liveness;
         Marker {
             types,
             briefs: types.iter().map(Brief::new).collect(),
             geometry,
-            large,
+            spans,
             mark,
+            flip,
             stack: Vec::new(),
             pieces: Vec::new(),
             weak_cells: Vec::new(),
             marked: Marked::default(),
-            recolour: None,
+            restamp,
             plant,
         }
+    }
+
+    /// Objects marked so far.
+    pub fn objects(&self) -> u64 {
+        self.marked.objects
     }
 
     /// Adds what a root slot refers to.
@@ -132,16 +149,25 @@ impl<'a> Marker<'a> {
         unsafe { self.scan(address, self.type_of(address)) };
     }
 
-    /// Gives every object that is marked from now on the colour `colour`.
-    pub fn recolour(&mut self, colour: u8) {
-        self.recolour = Some(colour);
+    /// Adds what a segment of a live array refers to.
+    ///
+    /// # Safety
+    /// A live array with references is at `array`, and the segment starts at `segment`.
+    pub unsafe fn rescan_segment(&mut self, array: usize, segment: usize) {
+        // SAFETY: the caller vouches for the array.
+        unsafe {
+            let info = self.type_of(array);
+            info.for_each_slot_between(array, segment, segment + SEGMENT, |slot| {
+                self.push(load(slot));
+            });
+        }
     }
 
     /// Marks everything that the roots reach.
     ///
     /// # Safety
-    /// All mutators are stopped, and every root added, as every reference slot reachable from them, holds
-    /// the address of an object of this heap.
+    /// Every root added, as every reference slot reachable from them, holds zero or the address of an object of this
+    /// heap that no sweep has freed; every thread has passed the flip.
     pub unsafe fn drain(&mut self) {
         let geometry = self.geometry;
         let mut ring = [0usize; RING];
@@ -190,21 +216,24 @@ impl<'a> Marker<'a> {
     unsafe fn visit_small(&mut self, address: usize) {
         let (geometry, mark) = (self.geometry, self.mark);
         let metadata = Geometry::metadata(address);
-        // SAFETY: the address is an object's, so its slab is committed; only the marker writes metadata
-        // while all mutators are stopped (I2).
-        let old = unsafe { *metadata };
+        // SAFETY: the address is an object's, so its slab is committed.
+        let metadata = unsafe { &*metadata };
+        let old = metadata.load(Ordering::Relaxed);
         if old & meta::STATE == mark {
             return;
         }
-        geometry.touch(geometry.block_of(address), mark);
+        let block = geometry.block_of(address);
+        if old & meta::STATE == 0 && geometry.born(block) == self.flip {
+            return;
+        }
+        geometry.touch(block, mark);
         self.marked.objects += 1;
         if old & meta::NO_REFS != 0 {
             let left = (BLOCK - address % BLOCK) / GRANULE;
             // SAFETY: the metadata from here to the end of the block is one run.
             let granules = unsafe { marked_granules(metadata, left) };
             self.marked.bytes += (granules.unwrap_or(1) * GRANULE) as u64;
-            // SAFETY: as above.
-            unsafe { *metadata = old & !meta::STATE | mark };
+            metadata.store(old & !meta::STATE | mark, Ordering::Relaxed);
             return;
         }
         // SAFETY: a live object starts with its type.
@@ -226,14 +255,13 @@ impl<'a> Marker<'a> {
                 new |= end;
             } else {
                 // SAFETY: the object's granules are its own, and the last has no state.
-                unsafe { *metadata.add(last) = end };
+                unsafe { (*Geometry::metadata(address).add(last)).store(end, Ordering::Relaxed) };
             }
         }
-        // SAFETY: as above.
-        unsafe { *metadata = new };
-        if let Some(colour) = self.recolour {
-            // SAFETY: the object is live, and its thread is stopped.
-            unsafe { *((address + COLOUR) as *mut u8) = colour };
+        metadata.store(new, Ordering::Relaxed);
+        if self.restamp {
+            // SAFETY: the object is live.
+            unsafe { restamp(address) };
         }
         let mut words = brief.words;
         if words != 0 {
@@ -243,7 +271,7 @@ impl<'a> Marker<'a> {
             while words != 0 {
                 let slot = address + 8 * words.trailing_zeros() as usize;
                 // SAFETY: the layout says that a reference is here.
-                self.push(unsafe { *(slot as *const usize) });
+                self.push(unsafe { load(slot as *mut usize) });
                 words &= words - 1;
             }
         } else if brief.other {
@@ -256,23 +284,23 @@ impl<'a> Marker<'a> {
     /// As for `drain`, with `address` one of the references, not to a small object.
     #[cold]
     unsafe fn visit_large(&mut self, address: usize) {
-        match self.large.mark(address, self.mark) {
-            Some(true) => {
-                self.marked.objects += 1;
-                // SAFETY: a large object is live here.
-                unsafe {
-                    if let Some(colour) = self.recolour {
-                        *((address + COLOUR) as *mut u8) = colour;
-                    }
-                    let info = self.type_of(address);
-                    self.marked.bytes += info.size.size_of(address) as u64;
-                    self.scan(address, info);
-                }
-            }
-            Some(false) => {}
-            None => panic!(
+        let Some(page) = self.spans.find(address) else {
+            panic!(
                 "heap corrupted: {address:#x} was found in a reference slot, but no object is there"
-            ),
+            )
+        };
+        if self.spans.born(page) == self.flip || !self.spans.set_mark(page, self.mark) {
+            return;
+        }
+        self.marked.objects += 1;
+        // SAFETY: a large object is live here.
+        unsafe {
+            if self.restamp {
+                restamp(address);
+            }
+            let info = self.type_of(address);
+            self.marked.bytes += info.size.size_of(address) as u64;
+            self.scan(address, info);
         }
     }
 
@@ -299,7 +327,7 @@ impl<'a> Marker<'a> {
             Tracing::Weak => self.weak_cells.push(address),
             _ => {
                 // SAFETY: the layout says where the references are.
-                unsafe { info.for_each_slot(address, |slot| self.push(*slot)) };
+                unsafe { info.for_each_slot(address, |slot| self.push(load(slot))) };
             }
         }
     }
@@ -326,11 +354,18 @@ impl<'a> Marker<'a> {
             Tracing::Elements(offsets) => offsets,
             _ => &[0],
         };
+        // SAFETY: as above.
+        if self.restamp && unsafe { colour(array) }.load(Ordering::Relaxed) == COLOUR_SEGMENTED {
+            let address = |i: usize| array + ARRAY_DATA + i * elem_size as usize;
+            for segment in (address(next) & !(SEGMENT - 1)..address(end)).step_by(SEGMENT) {
+                self.spans.segment(segment).store(COLOUR_STALE, Ordering::Relaxed);
+            }
+        }
         for i in next..end {
             let element = array + ARRAY_DATA + i * elem_size as usize;
             for offset in offsets {
                 // SAFETY: the layout says that a reference is here.
-                self.push(unsafe { *((element + *offset as usize) as *const usize) });
+                self.push(unsafe { load((element + *offset as usize) as *mut usize) });
             }
         }
     }
@@ -338,6 +373,34 @@ impl<'a> Marker<'a> {
     /// What was marked, and the weak cells among it, whose referents have not been looked at.
     pub fn finish(self) -> (Marked, Vec<usize>) {
         (self.marked, self.weak_cells)
+    }
+}
+
+/// # Safety
+/// A reference slot is here.
+#[inline]
+unsafe fn load(slot: *mut usize) -> usize {
+    // SAFETY: slots are aligned words. Acquire: who finds a new object finds its block's birth (I9).
+    unsafe { (*slot.cast::<AtomicUsize>()).load(Ordering::Acquire) }
+}
+
+/// # Safety
+/// A live object is at `address`.
+unsafe fn colour<'a>(address: usize) -> &'a AtomicU8 {
+    // SAFETY: the colour is a byte of its own in the header (I7).
+    unsafe { &*((address + COLOUR) as *const AtomicU8) }
+}
+
+/// Takes the object's colour of long ago away. A thread that gives it the epoch's at the same time may log the
+/// object once more.
+///
+/// # Safety
+/// A live object is at `address`.
+unsafe fn restamp(address: usize) {
+    // SAFETY: the caller vouches for the object.
+    let colour = unsafe { colour(address) };
+    if colour.load(Ordering::Relaxed) != COLOUR_SEGMENTED {
+        colour.store(COLOUR_STALE, Ordering::Relaxed);
     }
 }
 

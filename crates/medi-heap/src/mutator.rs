@@ -1,13 +1,13 @@
-//! A thread's side of the heap: allocation, safepoints, handles.
+//! A thread's side of the heap: allocation, handshakes, handles.
 //!
 //! A thread bumps a cursor through a *window*: a stretch of zeroed memory inside a hole of a block that is
-//! its own until the next collection. When the window is used up the slow path clears the next stretch,
+//! its own until the next flip. When the window is used up the slow path clears the next stretch,
 //! moves to the next hole, or takes another block. The window's end and the limit that compiled code sees
 //! are two things: the limit is lower when a sample is due, and zero when every allocation must be seen.
 //! Objects too large for most holes, yet not page spans, get a block of their own to bump through, so that
 //! they do not make the thread skip holes.
 
-use std::cell::{Cell, RefCell, UnsafeCell};
+use std::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -15,21 +15,22 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::address::ObjectRef;
+use crate::barrier::{Barrier, Phase};
+use crate::collector::Kind;
 use crate::coverage::Coverage;
-use crate::cycle::{self, Kind};
 use crate::error::{OutOfMemory, Reason};
 use crate::handles::{HandleScope, HandleStack, Root, Weak};
-use crate::heap::{Heap, HeapInner};
+use crate::handshake::{MemberRef, Participant, Request};
+use crate::heap::{Heap, HeapInner, RootRange};
 use crate::layout::{
-    ARRAY_LEN, BLOCK, COLOUR, COLOUR_NONE, GRANULE, LARGE, MutatorWords, POLL_STOP, WEAK_REFERENT,
-    header_template, header_word, round_to_granule,
+    ARRAY_LEN, BLOCK, COLOUR_NONE, COLOUR_SEGMENTED, GRANULE, LARGE, MutatorWords, POLL_STOP,
+    SEGMENTED, WEAK_REFERENT, header_template, header_word, round_to_granule,
 };
-use crate::options::Plant;
+use crate::log::Written;
 use crate::poison;
 use crate::sampling::{Sample, Sampler};
-use crate::space::{Refusal, TakenBlock, Want};
+use crate::space::{Space, TakenBlock, Want};
 use crate::stats::PauseCause;
-use crate::stop::{MemberRef, PollFlag};
 use crate::types::{SizeRule, TypeId};
 
 /// How much of a hole is cleared at a time: enough to make slow paths rare, little enough to be in the
@@ -58,24 +59,60 @@ fn prefetch(address: usize) {
     let _ = address;
 }
 
-/// The poll word of a thread, for the stop protocol.
-pub(crate) struct PollWord(*const AtomicU32);
+/// A thread as the handshakes see it.
+pub(crate) struct Seat {
+    inner: NonNull<Inner>,
+    poll: *const AtomicU32,
+}
 
-// SAFETY: the word is atomic, and outlives the thread's membership (`Heap::attach`'s contract).
-unsafe impl Send for PollWord {}
+// SAFETY: the poll word is atomic; the mutator's state is used by its thread while that runs, and by the collector
+// while the thread is in native state or held (I9). Both outlive the thread's membership (`Heap::attach`'s
+// contract).
+unsafe impl Send for Seat {}
 // SAFETY: as above.
-unsafe impl Sync for PollWord {}
+unsafe impl Sync for Seat {}
 
-impl PollFlag for PollWord {
+impl Seat {
+    /// The thread's state.
+    ///
+    /// # Safety
+    /// As for [`Participant::act`].
+    pub unsafe fn inner(&self) -> &Inner {
+        // SAFETY: the state lives until the thread has left.
+        unsafe { self.inner.as_ref() }
+    }
+
+    /// How often the thread has taken the barrier's slow path.
+    pub fn slow_paths(&self) -> u64 {
+        // SAFETY: as above; the count is atomic, so the thread may run.
+        unsafe { (*self.inner.as_ptr()).barrier.slow_paths.load(Ordering::Relaxed) }
+    }
+}
+
+impl Participant for Seat {
     fn raise(&self) {
         // SAFETY: see the type.
-        unsafe { (*self.0).fetch_or(POLL_STOP, Ordering::Relaxed) };
+        unsafe { (*self.poll).fetch_or(POLL_STOP, Ordering::Relaxed) };
     }
 
     fn lower(&self) {
         // SAFETY: see the type.
-        unsafe { (*self.0).fetch_and(!POLL_STOP, Ordering::Relaxed) };
+        unsafe { (*self.poll).fetch_and(!POLL_STOP, Ordering::Relaxed) };
     }
+
+    unsafe fn act(&self, request: Request) {
+        // SAFETY: the same contract.
+        unsafe { self.inner().act(request) }
+    }
+}
+
+/// A stretch of time between two flips.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Epoch {
+    /// The number of the flip that it starts with.
+    pub flip: u32,
+    /// The colour of what is allocated or logged in it.
+    pub colour: u8,
 }
 
 /// Where a thread allocates.
@@ -106,15 +143,16 @@ struct Overflow {
     zeroed: bool,
 }
 
-/// The state behind a [`Mutator`]. Its thread uses it while running, a collector while that is stopped
+/// The state behind a [`Mutator`]. Its thread uses it while running, the collector while it acts for the thread
 /// (I9).
 pub(crate) struct Inner {
     pub words: *mut MutatorWords,
     pub heap: Arc<HeapInner>,
     pub handles: HandleStack,
-    /// Objects from before the last collection whose references have changed since (I8).
-    pub log: RefCell<Vec<usize>>,
-    member: MemberRef<PollWord>,
+    barrier: Barrier,
+    member: OnceCell<MemberRef<Seat>>,
+    /// The number of the last flip that the thread has passed.
+    flip: Cell<u32>,
     sizes: UnsafeCell<Vec<SizeRule>>,
     window: RefCell<Window>,
     overflow: Cell<Overflow>,
@@ -134,8 +172,97 @@ impl Inner {
         unsafe { &*self.words }
     }
 
-    pub fn member(&self) -> &MemberRef<PollWord> {
-        &self.member
+    fn member(&self) -> &MemberRef<Seat> {
+        self.member.get().expect("an attached thread is a member")
+    }
+
+    /// Does what a handshake asks of the thread.
+    ///
+    /// # Safety
+    /// The caller is the thread at a safepoint, or the collector while the thread is in native state or held.
+    unsafe fn act(&self, request: Request) {
+        let (heap, barrier) = (&*self.heap, &self.barrier);
+        match request {
+            Request::Begin => {
+                self.retire_window();
+                barrier.log.hand_over_written(&heap.inbox, barrier.flip.get());
+                self.start_transition();
+            }
+            Request::Flip => {
+                self.retire_window();
+                let shade = &mut |slot: *mut usize| {
+                    // SAFETY: the slot was reported as a root, and its thread is here.
+                    barrier.log.shade(&heap.inbox, unsafe { *slot });
+                };
+                // SAFETY: the caller vouches for the thread.
+                unsafe { self.for_each_root(shade) };
+                barrier.log.hand_over_shades(&heap.inbox);
+                self.start_marking();
+            }
+            Request::HandOver => barrier.log.hand_over_shades(&heap.inbox),
+            Request::End => {
+                // Everything that they could name is marked.
+                barrier.log.drop_shades();
+                barrier.phase.set(Phase::Idle);
+            }
+            Request::Hold => {}
+        }
+    }
+
+    /// Visits the root slots that only this thread writes.
+    ///
+    /// # Safety
+    /// As for `act`.
+    pub unsafe fn for_each_root(&self, visit: &mut dyn FnMut(*mut usize)) {
+        // SAFETY: the caller vouches for the thread.
+        unsafe { self.heap.embedder.visit_stack(self.words, visit) };
+        self.handles.visit(visit);
+        self.heap.for_each_range_slot(Some(self.words as usize), visit);
+    }
+
+    /// Logs for the next epoch, and still allocates in this one.
+    fn start_transition(&self) {
+        let next = self.heap.epochs().next;
+        let barrier = &self.barrier;
+        barrier.phase.set(Phase::Transition);
+        barrier.flip.set(next.flip);
+        barrier.epoch.set(next.colour);
+        self.words().skip.store(COLOUR_NONE, Ordering::Relaxed);
+    }
+
+    /// Enters the next epoch, whose cycle marks.
+    fn start_marking(&self) {
+        self.barrier.phase.set(Phase::Marking);
+        self.enter_epoch(self.heap.epochs().next);
+    }
+
+    fn enter_epoch(&self, epoch: Epoch) {
+        self.barrier.flip.set(epoch.flip);
+        self.barrier.epoch.set(epoch.colour);
+        self.flip.set(epoch.flip);
+        let words = self.words();
+        words.alloc_header.set(header_template(epoch.colour));
+        let skip = if self.heap.options.log_writes { COLOUR_NONE } else { epoch.colour };
+        words.skip.store(skip, Ordering::Relaxed);
+    }
+
+    /// In the transition, what is allocated will be old after this cycle, and may refer to what is allocated after
+    /// another thread's flip: it is remembered.
+    fn note_transition(&self, written: Written) {
+        let barrier = &self.barrier;
+        if barrier.phase.get() == Phase::Transition && self.heap.options.young_cycles {
+            barrier.log.note(&self.heap.inbox, barrier.flip.get(), written);
+        }
+    }
+
+    /// Hands over all that a thread leaves behind.
+    fn hand_over_all(&self) {
+        self.retire_window();
+        let barrier = &self.barrier;
+        barrier.log.hand_over_written(&self.heap.inbox, barrier.flip.get());
+        barrier.log.hand_over_shades(&self.heap.inbox);
+        let slow_paths = barrier.slow_paths.swap(0, Ordering::Relaxed);
+        self.heap.barrier_slow_paths.fetch_add(slow_paths, Ordering::Relaxed);
     }
 
     /// Counts what compiled code has allocated since the last look.
@@ -166,8 +293,8 @@ impl Inner {
         words.limit.set(limit);
     }
 
-    /// Gives up the window, so that a collection may sort the block.
-    pub fn retire_window(&self) {
+    /// Gives up the window, so that a cycle may sort the block.
+    fn retire_window(&self) {
         self.count();
         self.tell();
         let words = self.words();
@@ -176,18 +303,6 @@ impl Inner {
         self.counted.set(0);
         *self.window.borrow_mut() = Window::NONE;
         self.overflow.set(Overflow::default());
-    }
-
-    /// Gives new objects the colour `epoch`, and lets reference stores into objects of that colour pass.
-    pub fn set_epoch(&self, epoch: u8) {
-        let words = self.words();
-        words.alloc_header.set(header_template(epoch));
-        let skip = if self.heap.options.log_writes { COLOUR_NONE } else { epoch };
-        words.skip.store(skip, Ordering::Relaxed);
-    }
-
-    fn epoch(&self) -> u8 {
-        (self.words().alloc_header.get() >> (COLOUR * 8)) as u8
     }
 
     /// Makes `[start, end)` of a hole read as zero.
@@ -255,6 +370,7 @@ impl Inner {
 
     fn open(&self, block: TakenBlock) {
         self.tell();
+        self.note_transition(Written::Block(block.address));
         *self.window.borrow_mut() = Window {
             block: block.address,
             coverage: block.coverage,
@@ -271,7 +387,6 @@ impl Inner {
 
     fn allocate_small(&self, ty: TypeId, size: usize) -> Result<ObjectRef, OutOfMemory> {
         let words = self.words();
-        let mut attempt = Attempt::default();
         loop {
             self.count();
             let cursor = words.cursor.get();
@@ -287,13 +402,11 @@ impl Inner {
                 continue;
             }
             if size > MEDIUM
-                && let Some(object) = self.allocate_medium(ty, size, &mut attempt)?
+                && let Some(object) = self.allocate_medium(ty, size)
             {
                 return Ok(object);
             }
-            let block =
-                self.take(&mut attempt, size, |space, due| space.take_block(Want::Hole, due))?;
-            let Some(block) = block else { continue };
+            let block = self.take(size, |space, flip| space.take_block(Want::Hole, flip))?;
             self.open(block);
             if size > MEDIUM {
                 // No empty block was to be had, so holes are searched after all.
@@ -303,86 +416,106 @@ impl Inner {
     }
 
     /// `None`: there is no empty block to put the object in.
-    fn allocate_medium(
-        &self,
-        ty: TypeId,
-        size: usize,
-        attempt: &mut Attempt,
-    ) -> Result<Option<ObjectRef>, OutOfMemory> {
-        loop {
-            let mut overflow = self.overflow.get();
-            if overflow.cursor + size <= overflow.end {
-                let address = overflow.cursor;
-                overflow.cursor += size;
-                self.overflow.set(overflow);
-                self.clear(address, address + size, overflow.zeroed);
-                let object = self.publish(address, ty, size);
-                self.set_limit(self.window.borrow().end);
-                return Ok(Some(object));
-            }
-            let taken = {
-                let mut space = self.heap.space();
-                space.take_block(Want::Empty, attempt.due_matters())
+    fn allocate_medium(&self, ty: TypeId, size: usize) -> Option<ObjectRef> {
+        let mut overflow = self.overflow.get();
+        if overflow.cursor + size > overflow.end {
+            let block = self.heap.space().take_block(Want::Empty, self.flip.get()).ok()?;
+            self.note_transition(Written::Block(block.address));
+            overflow = Overflow {
+                cursor: block.address,
+                end: block.address + BLOCK,
+                zeroed: block.zeroed,
             };
-            match taken {
-                Ok(block) => self.overflow.set(Overflow {
-                    cursor: block.address,
-                    end: block.address + BLOCK,
-                    zeroed: block.zeroed,
-                }),
-                Err(Refusal::Due) => attempt.collect_due(self),
-                Err(Refusal::Exhausted(_)) => return Ok(None),
-            }
         }
+        let address = overflow.cursor;
+        overflow.cursor += size;
+        self.overflow.set(overflow);
+        self.clear(address, address + size, overflow.zeroed);
+        let object = self.publish(address, ty, size);
+        self.set_limit(self.window.borrow().end);
+        Some(object)
     }
 
     fn allocate_large(&self, ty: TypeId, size: usize) -> Result<ObjectRef, OutOfMemory> {
         self.count();
-        let mut attempt = Attempt::default();
+        let memory = self.take(size, |space, flip| space.take_large(size, flip))?;
+        if memory.dirty {
+            // SAFETY: the span was free and is this thread's now.
+            unsafe { ptr::write_bytes(memory.address as *mut u8, 0, size) };
+        }
+        self.note_transition(Written::Object(memory.address));
+        let object = self.publish(memory.address, ty, size);
+        if size >= SEGMENTED && self.barrier.has_references(&self.heap, ty.0) {
+            // SAFETY: the object was made just now.
+            unsafe { object.set_colour(COLOUR_SEGMENTED) };
+        }
+        self.tell();
+        self.set_limit(self.window.borrow().end);
+        Ok(object)
+    }
+
+    /// Asks the space for memory, for a thread that has passed the flip that it is given. Waits for the collector
+    /// when there is none.
+    fn take<T: Timed>(
+        &self,
+        size: usize,
+        mut ask: impl FnMut(&mut Space, u32) -> Result<T, Reason>,
+    ) -> Result<T, OutOfMemory> {
+        let mut collections = 0;
         loop {
-            let taken = self.take(&mut attempt, size, |space, due| space.take_large(size, due))?;
-            let Some(memory) = taken else { continue };
-            if memory.dirty {
-                // SAFETY: the span was free and is this thread's now.
-                unsafe { ptr::write_bytes(memory.address as *mut u8, 0, size) };
+            self.safepoint();
+            let start = Instant::now();
+            let (taken, due) = {
+                let mut space = self.heap.space();
+                let taken = ask(&mut space, self.flip.get());
+                if let Err(reason) = taken
+                    && collections >= ATTEMPTS
+                {
+                    return Err(space.shortage(size as u64, reason));
+                }
+                (taken, space.becomes_due())
+            };
+            if due {
+                self.heap.collector.ask(&self.heap, Kind::Due);
             }
-            let object = self.publish(memory.address, ty, size);
-            self.tell();
-            self.set_limit(self.window.borrow().end);
-            return Ok(object);
+            match taken {
+                Ok(memory) => {
+                    self.heap.note_slow_path(start.elapsed(), memory.sweep_ns());
+                    return Ok(memory);
+                }
+                Err(reason) => {
+                    self.stall(size, reason)?;
+                    collections += 1;
+                }
+            }
         }
     }
 
-    /// Asks the space for memory; collects when it refuses, and then answers `Ok(None)`: look again.
-    fn take<T: Timed>(
-        &self,
-        attempt: &mut Attempt,
-        size: usize,
-        ask: impl FnOnce(&mut crate::space::Space, bool) -> Result<T, Refusal>,
-    ) -> Result<Option<T>, OutOfMemory> {
+    /// Waits for a full cycle, because memory has run out. An error when that has become all that the program does.
+    fn stall(&self, size: usize, reason: Reason) -> Result<(), OutOfMemory> {
+        let progress = self.heap.space().allocated_since;
         let start = Instant::now();
-        let taken = {
-            let mut space = self.heap.space();
-            let taken = ask(&mut space, attempt.due_matters());
-            if let Err(Refusal::Exhausted(reason)) = taken
-                && attempt.collections >= ATTEMPTS
-            {
-                return Err(space.shortage(size as u64, reason));
-            }
-            taken
-        };
-        match taken {
-            Ok(memory) => {
-                self.heap.note_slow_path(start.elapsed(), memory.sweep_ns());
-                Ok(Some(memory))
-            }
-            Err(refusal) => {
-                match refusal {
-                    Refusal::Due => attempt.collect_due(self),
-                    Refusal::Exhausted(reason) => attempt.collect_stalled(self, size, reason)?,
-                }
-                Ok(None)
-            }
+        self.collect(Kind::Full);
+        let stall = start.elapsed();
+        self.heap.note_pause(PauseCause::Stall, stall);
+        let mut space = self.heap.space();
+        if space.note_stall(progress, stall) {
+            return Err(space.shortage(size as u64, reason));
+        }
+        Ok(())
+    }
+
+    /// Waits for a cycle that starts after the call.
+    ///
+    /// # Panics
+    /// When the collector has found the heap corrupted.
+    fn collect(&self, kind: Kind) {
+        let ticket = self.heap.collector.ask(&self.heap, kind);
+        self.enter_native();
+        let waited = self.heap.collector.wait(ticket);
+        self.leave_native();
+        if let Err(message) = waited {
+            panic!("{message}");
         }
     }
 
@@ -408,7 +541,7 @@ impl Inner {
             let left = self.until_collection.get() - 1;
             if left == 0 {
                 self.until_collection.set(every.get());
-                cycle::collect(self, Kind::Every);
+                self.collect(Kind::Every);
             } else {
                 self.until_collection.set(left);
             }
@@ -442,56 +575,34 @@ impl Inner {
         *sizes.get(ty.0 as usize).unwrap_or_else(|| panic!("type {} was never registered", ty.0))
     }
 
+    #[inline]
     fn safepoint(&self) {
         if self.words().poll.load(Ordering::Relaxed) & POLL_STOP != 0 {
-            self.heap.stop.enter_native(&self.member);
-            self.leave_native();
+            self.safepoint_slowly();
+        }
+    }
+
+    #[cold]
+    fn safepoint_slowly(&self) {
+        let start = Instant::now();
+        self.heap.handshakes.safepoint(self.member());
+        self.heap.note_pause(PauseCause::Handshake, start.elapsed());
+    }
+
+    fn enter_native(&self) {
+        if !self.heap.handshakes.try_enter_native(self.member()) {
+            let start = Instant::now();
+            self.heap.handshakes.enter_native_slowly(self.member());
+            self.heap.note_pause(PauseCause::Handshake, start.elapsed());
         }
     }
 
     fn leave_native(&self) {
-        if !self.heap.stop.try_leave_native(&self.member) {
+        if !self.heap.handshakes.try_leave_native(self.member()) {
             let start = Instant::now();
-            self.heap.stop.leave_native_slowly(&self.member);
+            self.heap.handshakes.leave_native_slowly(self.member());
             self.heap.note_pause(PauseCause::Handshake, start.elapsed());
         }
-    }
-}
-
-/// How often one allocation has collected already.
-#[derive(Default)]
-struct Attempt {
-    collections: u32,
-    due: bool,
-}
-
-impl Attempt {
-    fn due_matters(&self) -> bool {
-        !self.due && self.collections == 0
-    }
-
-    fn collect_due(&mut self, me: &Inner) {
-        cycle::collect(me, Kind::Due);
-        self.due = true;
-    }
-
-    /// Collects because memory has run out. An error when that has become all that the program does.
-    fn collect_stalled(
-        &mut self,
-        me: &Inner,
-        size: usize,
-        reason: Reason,
-    ) -> Result<(), OutOfMemory> {
-        let progress = me.heap.space().allocated_since;
-        let start = Instant::now();
-        self.collections += cycle::collect(me, Kind::Full) as u32;
-        let stall = start.elapsed();
-        me.heap.note_pause(PauseCause::Stall, stall);
-        let mut space = me.heap.space();
-        if space.note_stall(progress, stall) {
-            return Err(space.shortage(size as u64, reason));
-        }
-        Ok(())
     }
 }
 
@@ -529,14 +640,14 @@ impl Mutator {
         // SAFETY: the caller says that the words are ours to use.
         let w = unsafe { &*words };
         assert!(w.mutator.get().is_null(), "these words belong to an attached mutator already");
-        let member = heap.stop.join(PollWord(&w.poll));
         let options = &heap.options;
         let inner = Box::new(Inner {
             words,
             heap: Arc::clone(heap),
             handles: HandleStack::default(),
-            log: RefCell::default(),
-            member,
+            barrier: Barrier::new(heap),
+            member: OnceCell::new(),
+            flip: Cell::new(0),
             sizes: UnsafeCell::default(),
             window: RefCell::new(Window::NONE),
             overflow: Cell::default(),
@@ -549,11 +660,23 @@ impl Mutator {
         w.cursor.set(0);
         w.limit.set(0);
         w.mutator.set(inner.as_ptr());
-        heap.add_mutator(inner);
-        // The epoch cannot change before this thread's next safepoint.
-        let epoch = heap.space().epoch;
-        // SAFETY: just made.
-        unsafe { inner.as_ref() }.set_epoch(epoch);
+        let member = heap.handshakes.join(|last| {
+            // SAFETY: just made.
+            let this = unsafe { inner.as_ref() };
+            let epochs = heap.epochs();
+            match last {
+                Some(Request::Begin) => {
+                    this.enter_epoch(epochs.current);
+                    this.start_transition();
+                }
+                Some(Request::Flip | Request::HandOver) => this.start_marking(),
+                Some(Request::End | Request::Hold) | None => this.enter_epoch(epochs.current),
+            }
+            Seat { inner, poll: &w.poll }
+        });
+        // SAFETY: as above; nobody has acted for the thread yet, because it runs.
+        let set = unsafe { inner.as_ref() }.member.set(member);
+        assert!(set.is_ok(), "a thread joins once");
         Mutator { inner, not_send: PhantomData }
     }
 
@@ -667,67 +790,68 @@ impl Mutator {
     /// The object is a live weak cell.
     pub unsafe fn weak_load(&self, cell: ObjectRef) -> Option<ObjectRef> {
         // SAFETY: a weak cell has its referent there.
-        unsafe { cell.load(WEAK_REFERENT) }
+        let referent = unsafe { (*cell.at::<AtomicUsize>(WEAK_REFERENT)).load(Ordering::Relaxed) };
+        let heap = &self.inner().heap;
+        heap.weak_gate.follow(heap, referent)
     }
 
-    /// Lets a collection that another thread wants happen here.
+    /// Does what the collector has asked of the thread, if it has.
     #[inline]
     pub fn safepoint(&mut self) {
         self.inner().safepoint();
     }
 
-    /// Collects now. When another thread is collecting already, waits for it and then collects as well, so
-    /// that whatever was unreachable at the call is gone afterwards.
+    /// Waits for a full cycle that starts after the call, so that whatever was unreachable at the call is gone
+    /// afterwards. The collector's thread does the work; other threads go on.
+    ///
+    /// # Panics
+    /// When the collector finds the heap corrupted.
     pub fn collect(&mut self) {
-        while !cycle::collect(self.inner(), Kind::Full) {}
+        self.inner().collect(Kind::Full);
     }
 
-    /// Collects young objects only, when the heap has young cycles; everything otherwise.
+    /// Waits for a cycle that looks at young objects only, when the heap has young cycles; at everything
+    /// otherwise.
+    ///
+    /// # Panics
+    /// As [`Mutator::collect`].
     pub fn collect_young(&mut self) {
-        while !cycle::collect(self.inner(), Kind::Young) {}
+        self.inner().collect(Kind::Young);
     }
 
     /// Enters native state: until [`Mutator::leave_native`], the thread touches no object, allocates
-    /// nothing, and no collection waits for it. Handles may be dropped meanwhile.
+    /// nothing, and the collector does not wait for it. Handles may be dropped meanwhile.
     #[inline]
     pub fn enter_native(&self) {
-        let inner = self.inner();
-        inner.heap.stop.enter_native(&inner.member);
+        self.inner().enter_native();
     }
 
-    /// Leaves native state; waits for a collection under way.
+    /// Leaves native state; waits while the collector reads the thread's stack.
     #[inline]
     pub fn leave_native(&self) {
         self.inner().leave_native();
     }
 
-    /// The slow path of a store of a reference into `object`: `slot` is the address of the word that is about
-    /// to be written, `value` the word that will be stored there, 0 for nil. To be called directly before
-    /// that store, with no safepoint in between, when the object's colour is not the one in
-    /// [`crate::layout::SKIP`]; once for each reference that is stored.
+    /// The slow path of a reference store, to be called directly before the store when the object's
+    /// colour is not the one in [`crate::layout::SKIP`], once for each reference that is stored.
     ///
     /// # Safety
-    /// `object` is live and has a reference at `slot`; `value` is 0 or the address of a live object.
+    /// `object` is live; `slot` is the address of one of its reference slots; `value` is what is stored there
+    /// next, the address of a live object or zero; and no safepoint lies between this and the store.
     pub unsafe fn write_barrier(&self, object: ObjectRef, slot: usize, value: usize) {
         let inner = self.inner();
-        debug_assert!(
-            // SAFETY: the caller vouches for the object.
-            unsafe { inner.size_rule(object.type_id()).size_of(object.address()) }
-                > slot.wrapping_sub(object.address()),
-            "{slot:#x} is no slot of {object:?}, into which {value:#x} goes"
-        );
-        inner.heap.barrier_slow_paths.fetch_add(1, Ordering::Relaxed);
-        let epoch = inner.epoch();
-        // SAFETY: the caller is about to store into the object, so it is live.
-        unsafe {
-            if object.colour() == epoch {
-                return;
-            }
-            if inner.heap.options.plant != Some(Plant::SkipLog) {
-                inner.log.borrow_mut().push(object.address());
-            }
-            object.set_colour(epoch);
-        }
+        // SAFETY: the same contract.
+        unsafe { inner.barrier.slow_path(&inner.heap, object, slot, value) };
+    }
+
+    /// Makes `count` slots roots that only this thread touches, until the result is dropped.
+    ///
+    /// # Safety
+    /// The slots stay in place until then; whenever the thread is at a safepoint each holds zero or the address of an
+    /// object of this heap; and the result is dropped before the mutator is.
+    pub unsafe fn register_roots(&self, slots: *mut usize, count: usize) -> RootRange {
+        let inner = self.inner();
+        RootRange::new(&inner.heap, slots, count, Some(inner.words as usize))
     }
 
     /// Stores a reference into the slot at `offset`, with the barrier.
@@ -736,13 +860,12 @@ impl Mutator {
     /// `object` is live, its type has a reference at `offset`, and `value` is live.
     #[inline]
     pub unsafe fn store(&self, object: ObjectRef, offset: usize, value: Option<ObjectRef>) {
-        // SAFETY: the caller vouches for the object.
-        let differs =
-            unsafe { object.colour() } != self.inner().words().skip.load(Ordering::Relaxed);
         let value = value.map_or(0, ObjectRef::address);
-        if differs {
-            // SAFETY: as the caller says, for all three.
-            unsafe { self.write_barrier(object, object.address() + offset, value) };
+        // SAFETY: the caller vouches for the object and the slot.
+        unsafe {
+            if object.colour() != self.inner().words().skip.load(Ordering::Relaxed) {
+                self.write_barrier(object, object.address() + offset, value);
+            }
         }
         // SAFETY: the caller says that a reference slot is there; slots are word-aligned.
         unsafe { (*object.at::<AtomicUsize>(offset)).store(value, Ordering::Relaxed) };
@@ -766,34 +889,26 @@ impl Mutator {
     /// Charges memory outside the heap to the limit, collecting first when it does not fit otherwise.
     pub fn charge(&mut self, bytes: u64) -> Result<(), OutOfMemory> {
         let inner = self.inner();
-        let mut attempts = 0;
-        loop {
-            let refusal = match inner.heap.space().charge(bytes) {
-                Ok(()) => return Ok(()),
-                Err(refusal) => refusal,
-            };
-            if attempts == ATTEMPTS {
-                let reason = match refusal {
-                    Refusal::Exhausted(reason) => reason,
-                    Refusal::Due => Reason::Limit,
-                };
-                return Err(inner.heap.space().shortage(bytes, reason));
+        for attempt in 0.. {
+            let mut space = inner.heap.space();
+            let Err(reason) = space.charge(bytes) else { break };
+            if attempt == ATTEMPTS {
+                return Err(space.shortage(bytes, reason));
             }
+            drop(space);
             let start = Instant::now();
-            attempts += cycle::collect(inner, Kind::Full) as u32;
+            inner.collect(Kind::Full);
             inner.heap.note_pause(PauseCause::Stall, start.elapsed());
         }
+        Ok(())
     }
 }
 
 impl Drop for Mutator {
     fn drop(&mut self) {
         let inner = self.inner();
-        inner.retire_window();
-        inner.heap.adopt_log(&mut inner.log.borrow_mut());
+        inner.heap.handshakes.leave(inner.member(), || inner.hand_over_all());
         inner.words().mutator.set(ptr::null_mut());
-        inner.heap.remove_mutator(self.inner);
-        inner.heap.stop.leave(&inner.member);
         // SAFETY: the box was leaked in `attach`, and no collector knows of it any more.
         drop(unsafe { Box::from_raw(self.inner.as_ptr()) });
     }

@@ -86,23 +86,9 @@ impl Os {
         protect(start, bytes, libc::PROT_READ | libc::PROT_WRITE)
     }
 
-    /// Drops the contents of a committed range: its memory goes back to the system, and it reads as zero
-    /// from now on.
-    pub fn give_back(&self, start: usize, bytes: usize) {
-        // SAFETY: the caller owns the range and wants its contents gone.
-        let result =
-            unsafe { libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_DONTNEED) };
-        assert_eq!(
-            result,
-            0,
-            "madvise(DONTNEED) on our own mapping: {}",
-            io::Error::last_os_error()
-        );
-    }
-
     /// Makes a committed range inaccessible and drops its contents.
     pub fn seal(&self, start: usize, bytes: usize) {
-        self.give_back(start, bytes);
+        give_back(start, bytes);
         protect(start, bytes, libc::PROT_NONE).expect("sealing our own mapping");
     }
 
@@ -116,6 +102,14 @@ impl Os {
         // SAFETY: advice on a range of ours; it changes no contents.
         unsafe { libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_HUGEPAGE) };
     }
+}
+
+/// Drops the contents of a committed range: its memory goes back to the system, and it reads as zero
+/// from now on.
+pub(crate) fn give_back(start: usize, bytes: usize) {
+    // SAFETY: the caller owns the range and wants its contents gone.
+    let result = unsafe { libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_DONTNEED) };
+    assert_eq!(result, 0, "madvise(DONTNEED) on our own mapping: {}", io::Error::last_os_error());
 }
 
 fn protect(start: usize, bytes: usize, protection: libc::c_int) -> io::Result<()> {
@@ -155,7 +149,7 @@ mod tests {
         // SAFETY: the table is 8192 usable bytes.
         unsafe {
             byte.write(7);
-            os.give_back(table.base(), 4096);
+            give_back(table.base(), 4096);
             assert_eq!(byte.read(), 0);
         }
     }

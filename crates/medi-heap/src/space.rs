@@ -2,23 +2,26 @@
 //!
 //! A block of the small-object space is in exactly one of these states (I3): *fresh* (never used, or given
 //! back: zero memory, zero metadata), *free* (empty, its contents and metadata left over), *unswept* (a
-//! collection found something live in it and nobody has looked for its holes since), *in use* (a thread
-//! allocates in it, or has filled it since the last collection), or *retired* (the moving mode emptied it).
-//! Sweeping happens when a thread takes an unswept block, and what is left is swept before the next
-//! collection marks.
+//! cycle found something live in it and nobody has looked for its holes since), *swept* (its holes' metadata
+//! is zero), *dense* (swept, with next to no holes), *in use* (a thread took it and no cycle has sorted it since),
+//! or *retired* (the moving mode emptied it). A thread that takes an unswept block sweeps it; the collector's
+//! thread sweeps what nobody takes.
 //!
 //! The space also keeps the ledgers: what is held from the system plus what the embedder charges must stay
-//! under the limit.
+//! under the limit. One lock guards it all; the collector takes it for a few blocks at a time, so that no thread
+//! waits long for it.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
 use std::time::{Duration, Instant};
 
 use crate::block_set::{BlockIndex, BlockSet};
-use crate::coverage::{Coverage, live_starts};
+use crate::coverage::{Coverage, starts};
 use crate::error::{HeapError, OutOfMemory, Reason, Shortage};
 use crate::geometry::Geometry;
-use crate::large::{LargeAllocation, LargeSpace};
-use crate::layout::{BLOCK, BLOCK_GRANULES, COLOUR_FIRST, GRANULE, PAGE, SLAB, SLAB_BLOCKS};
+use crate::large::{DeadSpan, LargeAllocation, LargeSpace};
+use crate::layout::{BLOCK, BLOCK_GRANULES, GRANULE, PAGE, SLAB, SLAB_BLOCKS};
+use crate::liveness::Liveness;
 use crate::options::Options;
 use crate::os::{self, Os, Reservation};
 use crate::poison;
@@ -27,6 +30,8 @@ use crate::poison;
 const BLOCK_FOOTPRINT: u64 = (BLOCK + BLOCK_GRANULES) as u64;
 /// A block with fewer free granules than this is as good as full.
 const DENSE_GRANULES: usize = BLOCK_GRANULES / 64;
+/// How many dense blocks a thread sweeps in vain before it rather takes an empty one.
+const SWEEPS: usize = 8;
 /// The least memory that a heap can work in.
 pub(crate) const LEAST_LIMIT: u64 = 1 << 20;
 
@@ -49,13 +54,13 @@ pub(crate) enum Want {
     Empty,
 }
 
-/// Why no memory was handed out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// It is time for a collection.
-    Due,
-    /// There is none; a collection may help.
-    Exhausted(Reason),
+/// Which blocks are sorted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SortStage {
+    InUse,
+    /// These and dense blocks change with a full cycle only.
+    Swept,
+    Dense,
 }
 
 /// Running totals, in bytes unless the name says otherwise.
@@ -90,23 +95,25 @@ pub(crate) struct Space {
     /// The state of live objects in metadata and spans: 1, 2 or 3, next at each collection.
     pub mark: u8,
     pub totals: SpaceTotals,
-    /// Bytes handed out since the last collection.
+    /// Bytes handed out since the last flip.
     pub allocated_since: u64,
-    /// How much may be handed out before the next collection is due.
+    /// How much may be handed out before the next cycle is due.
     pub trigger: u64,
+    /// The collector has been told that it is.
+    pub due_told: bool,
+    /// Marks are changing: states other than the current mark do not mean that an object is dead.
+    pub marking: bool,
     pub limit: Option<u64>,
     pub external: u64,
-    /// The colour of new objects.
-    pub epoch: u8,
     /// A collection that is due is a full one when more than this is live.
     pub full_above: u64,
     free: BlockSet,
     given_back: BlockSet,
     unswept: BlockSet,
-    /// Swept, and found to have next to no holes; not worth another look before the next full collection.
+    swept: BlockSet,
+    /// Not worth another look before the next full cycle.
     dense: BlockSet,
-    /// Blocks that may hold objects: those in use and those unswept.
-    used: BlockSet,
+    in_use: BlockSet,
     retired: VecDeque<BlockIndex>,
     /// Blocks below this one have been handed out before.
     fresh_top: u32,
@@ -116,7 +123,7 @@ pub(crate) struct Space {
     poisoned: bool,
     huge_pages: bool,
     _range: Reservation,
-    _touched: Reservation,
+    _tables: Reservation,
 }
 
 impl Space {
@@ -128,13 +135,15 @@ impl Space {
         let (range, bytes) = reserve(&os, options)?;
         let failed = |source| HeapError::Reserve { bytes: bytes as u64, source };
         let small_bytes = (bytes / 2).next_multiple_of(SLAB);
-        let touched = os.table(small_bytes / BLOCK).map_err(failed)?;
+        let blocks = small_bytes / BLOCK;
+        let tables = os.table(blocks * (size_of::<AtomicU32>() + 1)).map_err(failed)?;
         let geometry = Geometry {
             small_base: range.base(),
             small_bytes,
             large_base: range.base() + small_bytes,
             large_bytes: bytes - small_bytes,
-            touched: touched.base() as *mut u8,
+            born: tables.base() as *const AtomicU32,
+            touched: (tables.base() + blocks * size_of::<AtomicU32>()) as *const AtomicU8,
         };
         let large = LargeSpace::new(&geometry, &os, options.poison).map_err(failed)?;
         Ok(Space {
@@ -150,13 +159,15 @@ impl Space {
             },
             limit: options.limit,
             external: 0,
-            epoch: COLOUR_FIRST,
+            due_told: false,
+            marking: false,
             full_above: options.min_trigger,
             free: BlockSet::default(),
             given_back: BlockSet::default(),
             unswept: BlockSet::default(),
+            swept: BlockSet::default(),
             dense: BlockSet::default(),
-            used: BlockSet::default(),
+            in_use: BlockSet::default(),
             retired: VecDeque::new(),
             fresh_top: 0,
             committed_slabs: 0,
@@ -165,7 +176,7 @@ impl Space {
             poisoned: options.poison,
             huge_pages: options.huge_pages,
             _range: range,
-            _touched: touched,
+            _tables: tables,
         })
     }
 
@@ -193,7 +204,7 @@ impl Space {
     }
 
     /// Makes room for `bytes` more under the limit, by giving back memory that nothing uses.
-    fn make_room(&mut self, bytes: u64) -> Result<(), Refusal> {
+    fn make_room(&mut self, bytes: u64) -> Result<(), Reason> {
         let Some(limit) = self.limit else { return Ok(()) };
         let fits = |space: &Space| space.footprint().saturating_add(bytes) <= limit;
         if fits(self) {
@@ -201,14 +212,14 @@ impl Space {
         }
         let idle = self.free_bytes() + self.large.dirty_bytes();
         if self.footprint().saturating_add(bytes) - idle.min(self.footprint()) > limit {
-            return Err(Refusal::Exhausted(Reason::Limit));
+            return Err(Reason::Limit);
         }
-        self.totals.returned += self.large.give_back_dirty(&self.os);
+        self.totals.returned += self.large.give_back_dirty();
         if !fits(self) {
             let missing = self.footprint() + bytes - limit;
             self.give_back_blocks(missing.div_ceil(BLOCK_FOOTPRINT) as usize);
         }
-        if fits(self) { Ok(()) } else { Err(Refusal::Exhausted(Reason::Limit)) }
+        if fits(self) { Ok(()) } else { Err(Reason::Limit) }
     }
 
     /// Gives up to `count` free blocks back to the system, highest first, neighbours together.
@@ -234,55 +245,98 @@ impl Space {
         let Some((first, end)) = run else { return };
         let blocks = (end - first) as usize;
         let address = self.geometry.block_address(BlockIndex(first));
-        self.os.give_back(address, blocks * BLOCK);
+        os::give_back(address, blocks * BLOCK);
         // Neighbours lie in one slab, because each slab starts with metadata blocks; so does their metadata.
-        self.os.give_back(Geometry::metadata(address) as usize, blocks * BLOCK_GRANULES);
+        os::give_back(Geometry::metadata(address) as usize, blocks * BLOCK_GRANULES);
     }
 
-    /// Hands out a block. `due_matters` is false right after a collection.
-    pub fn take_block(&mut self, want: Want, due_matters: bool) -> Result<TakenBlock, Refusal> {
-        if due_matters && self.allocated_since >= self.trigger {
-            return Err(Refusal::Due);
-        }
+    /// Hands out a block to a thread that has passed `flip`.
+    pub fn take_block(&mut self, want: Want, flip: u32) -> Result<TakenBlock, Reason> {
         let mut sweep_ns = 0;
-        if want == Want::Hole && self.unswept.len() > 0 {
-            let start = Instant::now();
-            while let Some(block) = self.unswept.take_first() {
-                let coverage = self.sweep(block);
-                let free = coverage.free_granules();
-                sweep_ns = start.elapsed().as_nanos() as u64;
-                if free < DENSE_GRANULES {
-                    self.dense.insert(block);
-                } else {
-                    self.totals.sweep_ns += sweep_ns;
-                    self.allocated_since += (free * GRANULE) as u64;
-                    let address = self.geometry.block_address(block);
-                    return Ok(TakenBlock { address, coverage, zeroed: false, sweep_ns });
-                }
+        if want == Want::Hole {
+            if let Some(block) = self.swept.take_first() {
+                // SAFETY: the block has been in use, so its slab is committed.
+                let coverage = Coverage::read_swept(unsafe { self.geometry.block_metadata(block) });
+                return Ok(self.hand_out(block, coverage, flip, 0));
             }
-            self.totals.sweep_ns += sweep_ns;
+            let (found, ns) = self.sweep_for_hole(SWEEPS);
+            sweep_ns = ns;
+            if let Some((block, coverage)) = found {
+                return Ok(self.hand_out(block, coverage, flip, sweep_ns));
+            }
         }
-        let (address, zeroed) = match self.free.take_first() {
+        let (block, zeroed) = match self.free.take_first() {
             Some(block) => (self.reopen(block), false),
-            None => (self.take_fresh()?, true),
+            None => match self.take_fresh() {
+                Ok(block) => (block, true),
+                Err(reason) if want == Want::Hole => {
+                    let (found, ns) = self.sweep_for_hole(usize::MAX);
+                    let (block, coverage) = found.ok_or(reason)?;
+                    return Ok(self.hand_out(block, coverage, flip, sweep_ns + ns));
+                }
+                Err(reason) => return Err(reason),
+            },
         };
-        self.used.insert(self.geometry.block_of(address));
-        self.allocated_since += BLOCK as u64;
-        Ok(TakenBlock { address, coverage: Coverage::EMPTY, zeroed, sweep_ns })
+        let taken = self.hand_out(block, Coverage::EMPTY, flip, sweep_ns);
+        Ok(TakenBlock { zeroed, ..taken })
+    }
+
+    fn hand_out(
+        &mut self,
+        block: BlockIndex,
+        coverage: Coverage,
+        flip: u32,
+        sweep_ns: u64,
+    ) -> TakenBlock {
+        self.in_use.insert(block);
+        self.geometry.bear(block, flip);
+        // Who finds an object in the block by what the thread stores from here on finds the block's birth (I9).
+        fence(Ordering::Release);
+        self.allocated_since += (coverage.free_granules() * GRANULE) as u64;
+        let address = self.geometry.block_address(block);
+        TakenBlock { address, coverage, zeroed: false, sweep_ns }
+    }
+
+    /// Sweeps up to `most` blocks until one has holes; also says how long that took.
+    fn sweep_for_hole(&mut self, most: usize) -> (Option<(BlockIndex, Coverage)>, u64) {
+        if self.unswept.len() == 0 {
+            return (None, 0);
+        }
+        let start = Instant::now();
+        let mut found = None;
+        for _ in 0..most {
+            let Some(block) = self.unswept.take_first() else { break };
+            let coverage = self.sweep(block);
+            if coverage.free_granules() >= DENSE_GRANULES {
+                found = Some((block, coverage));
+                break;
+            }
+            self.dense.insert(block);
+        }
+        let ns = start.elapsed().as_nanos() as u64;
+        self.totals.sweep_ns += ns;
+        (found, ns)
     }
 
     /// Looks for the holes of a block and zeroes their metadata.
     fn sweep(&mut self, block: BlockIndex) -> Coverage {
         self.totals.swept_blocks += 1;
-        // SAFETY: the block is not handed out, and the metadata of such blocks is written only under
-        // this lock (I2).
+        // SAFETY: nobody allocates in an unswept block, the marker changes nothing in it, and this lock keeps
+        // out everyone else (I2).
         let metadata = unsafe { self.geometry.block_metadata_mut(block) };
         let coverage = Coverage::read(metadata, self.mark);
         coverage.clear_uncovered(metadata);
+        if self.poisoned {
+            let address = self.geometry.block_address(block);
+            for (start, end) in coverage.holes() {
+                // SAFETY: nothing live covers these granules (I4).
+                unsafe { poison::fill(address + start * GRANULE, (end - start) * GRANULE) };
+            }
+        }
         coverage
     }
 
-    fn reopen(&mut self, block: BlockIndex) -> usize {
+    fn reopen(&mut self, block: BlockIndex) -> BlockIndex {
         // SAFETY: a free block belongs to nobody, and this lock guards its metadata (I2).
         let metadata = unsafe { self.geometry.block_metadata_mut(block) };
         metadata.fill(0);
@@ -291,10 +345,10 @@ impl Space {
             // SAFETY: the block is free, so no one else uses it.
             unsafe { poison::check(address, BLOCK) };
         }
-        address
+        block
     }
 
-    fn take_fresh(&mut self) -> Result<usize, Refusal> {
+    fn take_fresh(&mut self) -> Result<BlockIndex, Reason> {
         self.make_room(BLOCK_FOOTPRINT)?;
         let block = match self.given_back.take_first() {
             Some(block) => block,
@@ -302,10 +356,10 @@ impl Space {
         };
         self.resident_blocks += 1;
         self.note_peak();
-        Ok(self.geometry.block_address(block))
+        Ok(block)
     }
 
-    fn take_untouched(&mut self) -> Result<BlockIndex, Refusal> {
+    fn take_untouched(&mut self) -> Result<BlockIndex, Reason> {
         let mut block = BlockIndex(self.fresh_top);
         while !Geometry::holds_objects(block) {
             block.0 += 1;
@@ -316,7 +370,7 @@ impl Space {
         let slab = block.0 / SLAB_BLOCKS as u32;
         if slab >= self.committed_slabs {
             let start = self.geometry.small_base + slab as usize * SLAB;
-            let refused = |_| Refusal::Exhausted(Reason::System);
+            let refused = |_| Reason::System;
             self.os.commit(start, SLAB).map_err(refused)?;
             if self.huge_pages {
                 self.os.prefer_huge_pages(start, SLAB);
@@ -328,36 +382,37 @@ impl Space {
     }
 
     /// The moving mode has used up the address space: its oldest retired block becomes usable again.
-    fn reuse_retired(&mut self) -> Result<BlockIndex, Refusal> {
-        let block = self.retired.pop_front().ok_or(Refusal::Exhausted(Reason::AddressSpace))?;
+    fn reuse_retired(&mut self) -> Result<BlockIndex, Reason> {
+        let block = self.retired.pop_front().ok_or(Reason::AddressSpace)?;
         let address = self.geometry.block_address(block);
-        let refused = |_| Refusal::Exhausted(Reason::System);
+        let refused = |_| Reason::System;
         self.os.unseal(address, BLOCK).map_err(refused)?;
-        self.os.give_back(address, BLOCK);
-        self.os.give_back(Geometry::metadata(address) as usize, BLOCK_GRANULES);
+        os::give_back(address, BLOCK);
+        os::give_back(Geometry::metadata(address) as usize, BLOCK_GRANULES);
         Ok(block)
     }
 
-    /// Hands out memory for a large object.
-    pub fn take_large(
-        &mut self,
-        bytes: usize,
-        due_matters: bool,
-    ) -> Result<LargeAllocation, Refusal> {
-        if due_matters && self.allocated_since.saturating_add(bytes as u64) > self.trigger {
-            return Err(Refusal::Due);
-        }
+    /// Hands out memory for a large object to a thread that has passed `flip`.
+    pub fn take_large(&mut self, bytes: usize, flip: u32) -> Result<LargeAllocation, Reason> {
         let span = LargeSpace::span_bytes(bytes);
         self.make_room(span)?;
-        match self.large.allocate(&self.os, bytes) {
+        match self.large.allocate(&self.os, bytes, flip) {
             Ok(Some(allocation)) => {
+                fence(Ordering::Release);
                 self.allocated_since += span;
                 self.note_peak();
                 Ok(allocation)
             }
-            Ok(None) => Err(Refusal::Exhausted(Reason::AddressSpace)),
-            Err(_) => Err(Refusal::Exhausted(Reason::System)),
+            Ok(None) => Err(Reason::AddressSpace),
+            Err(_) => Err(Reason::System),
         }
+    }
+
+    /// True, once in an epoch, when so much was handed out that the next cycle is due.
+    pub fn becomes_due(&mut self) -> bool {
+        let due = !self.due_told && self.allocated_since >= self.trigger;
+        self.due_told |= due;
+        due
     }
 
     /// Notes that a thread collected because memory had run out, after `progress` bytes of allocation.
@@ -374,7 +429,7 @@ impl Space {
     }
 
     /// Enters memory outside the heap into the ledger.
-    pub fn charge(&mut self, bytes: u64) -> Result<(), Refusal> {
+    pub fn charge(&mut self, bytes: u64) -> Result<(), Reason> {
         self.make_room(bytes)?;
         self.external += bytes;
         Ok(())
@@ -386,35 +441,51 @@ impl Space {
         self.external = self.external.saturating_sub(bytes);
     }
 
-    /// Sweeps what nobody has swept since the last collection, so that no stale state survives until its
-    /// value comes round again (I5).
-    pub fn finish_sweep(&mut self) {
+    /// Sweeps up to `count` of the blocks that nobody has swept since the last cycle. False: none is left.
+    pub fn sweep_some(&mut self, count: usize) -> bool {
         let start = Instant::now();
-        while let Some(block) = self.unswept.take_first() {
-            self.sweep(block);
+        for _ in 0..count {
+            let Some(block) = self.unswept.take_first() else { break };
+            let dense = self.sweep(block).free_granules() < DENSE_GRANULES;
+            if dense { &mut self.dense } else { &mut self.swept }.insert(block);
         }
         self.totals.sweep_ns += start.elapsed().as_nanos() as u64;
+        self.unswept.len() > 0
     }
 
-    /// Moves on to the next mark and returns it.
-    pub fn next_mark(&mut self) -> u8 {
-        self.mark = self.mark % 3 + 1;
-        self.mark
-    }
-
-    /// After marking: sorts the blocks by whether anything in them is live, and frees dead large objects.
-    /// After a young collection, blocks that were dense still are.
-    pub fn sort_blocks(&mut self, full: bool) {
-        self.unswept = BlockSet::default();
-        if full {
-            self.dense = BlockSet::default();
+    /// Moves on to the next mark and returns it, if no stale state of it can be left anywhere (I5).
+    pub fn next_mark(&mut self) -> Option<u8> {
+        if self.unswept.len() > 0 {
+            return None;
         }
-        for block in std::mem::take(&mut self.used).iter() {
+        self.mark = self.mark % 3 + 1;
+        Some(self.mark)
+    }
+
+    /// After marking: sorts up to `count` blocks at or after `from`, of those that `stage` is about, by whether
+    /// anything in them is live. Leaves blocks alone that were taken since `flip`. Returns where to go on.
+    pub fn sort_some(
+        &mut self,
+        stage: SortStage,
+        from: BlockIndex,
+        count: usize,
+        flip: u32,
+    ) -> Option<BlockIndex> {
+        let mut at = from;
+        for _ in 0..count {
+            let set = match stage {
+                SortStage::InUse => &mut self.in_use,
+                SortStage::Swept => &mut self.swept,
+                SortStage::Dense => &mut self.dense,
+            };
+            let block = set.next(at)?;
+            at = BlockIndex(block.0 + 1);
+            if stage == SortStage::InUse && self.geometry.born(block) == flip {
+                continue;
+            }
+            set.remove(block);
             if self.geometry.touched(block) == self.mark {
-                self.used.insert(block);
-                if !self.dense.contains(block) {
-                    self.unswept.insert(block);
-                }
+                self.unswept.insert(block);
             } else {
                 self.free.insert(block);
                 self.geometry.touch(block, 0);
@@ -424,35 +495,22 @@ impl Space {
                 }
             }
         }
-        self.totals.returned += self.large.sweep(&self.os, self.mark);
+        Some(at)
     }
 
-    /// In poison mode: fills all holes, once nothing will be put there any more before allocation.
-    pub fn poison_holes(&mut self) {
-        if !self.poisoned {
-            return;
-        }
-        for block in self.unswept.iter() {
-            // SAFETY: the block is not handed out, and this lock guards its metadata (I2).
-            let metadata = unsafe { self.geometry.block_metadata(block) };
-            let address = self.geometry.block_address(block);
-            for (start, end) in Coverage::read(metadata, self.mark).holes() {
-                // SAFETY: nothing live covers these granules (I4).
-                unsafe { poison::fill(address + start * GRANULE, (end - start) * GRANULE) };
-            }
-        }
+    /// Takes dead large objects out of use, see [`LargeSpace::remove_dead`].
+    pub fn remove_dead_large(
+        &mut self,
+        from: usize,
+        count: usize,
+        liveness: Liveness,
+    ) -> (Vec<DeadSpan>, Option<usize>) {
+        self.large.remove_dead(from, count, |address| !liveness.is_live(address))
     }
 
-    /// True when the last collection found the object at `address` live (or, for any other address, that
-    /// nothing live starts there).
-    pub fn is_marked(&self, address: usize) -> bool {
-        if self.geometry.is_small(address) {
-            // SAFETY: callers pass addresses of objects, whose slabs are committed.
-            let byte = unsafe { *Geometry::metadata(address) };
-            byte & crate::layout::meta::STATE == self.mark
-        } else {
-            self.large.mark_of(address) == Some(self.mark)
-        }
+    /// Makes removed memory free, see [`LargeSpace::release`].
+    pub fn release_large(&mut self, dead: DeadSpan, given_back: bool) {
+        self.totals.returned += self.large.release(dead, given_back);
     }
 
     /// True when `address` could be that of an object: aligned and in memory that has been handed out.
@@ -460,40 +518,50 @@ impl Space {
         if !address.is_multiple_of(GRANULE) {
             false
         } else if self.geometry.is_small(address) {
-            self.used.contains(self.geometry.block_of(address))
+            let block = self.geometry.block_of(address);
+            let used = [&self.in_use, &self.unswept, &self.swept, &self.dense];
+            used.iter().any(|set| set.contains(block))
         } else {
-            self.large.mark_of(address).is_some()
+            self.large.spans.find(address).is_some()
         }
     }
 
-    /// Calls `visit` with the address of every object that the last collection found live.
+    /// Calls `visit` with the address of every object that the last cycle found live. While a cycle is under way,
+    /// those that it finds dead may still be among them.
     pub fn for_each_marked(&self, mut visit: impl FnMut(usize)) {
-        for block in self.used.iter().filter(|b| self.geometry.touched(*b) == self.mark) {
-            // SAFETY: marks change only during a collection, under this lock; a thread that fills the
-            // block's holes does not write metadata (I2).
+        let mut visit_starts = |block: BlockIndex, wanted: &dyn Fn(u8) -> bool| {
+            // SAFETY: the block has been in use, so its slab is committed.
             let metadata = unsafe { self.geometry.block_metadata(block) };
             let address = self.geometry.block_address(block);
-            for granule in live_starts(metadata, self.mark) {
+            for granule in starts(metadata, wanted) {
                 visit(address + granule * GRANULE);
             }
+        };
+        for block in self.unswept.iter() {
+            visit_starts(block, &|state| state == self.mark);
         }
-        for (address, _) in self.large.marked(self.mark) {
-            visit(address);
+        for block in self.swept.iter().chain(self.dense.iter()).chain(self.in_use.iter()) {
+            visit_starts(block, &|state| self.marking || state == self.mark);
+        }
+        let spans = self.large.spans;
+        for address in self.large.objects() {
+            if spans.find(address).is_some_and(|page| spans.mark(page) == self.mark) {
+                visit(address);
+            }
         }
     }
 
     /// For the moving mode: every used block, emptied into a list, so that none is allocated in.
     pub fn withdraw_blocks(&mut self) -> Vec<BlockIndex> {
-        self.unswept = BlockSet::default();
-        self.dense = BlockSet::default();
-        let used = std::mem::take(&mut self.used);
-        let free = std::mem::take(&mut self.free);
-        self.resident_blocks -= (used.len() + free.len()) as u64;
-        used.iter().chain(free.iter()).collect()
+        let sets =
+            [&mut self.in_use, &mut self.unswept, &mut self.swept, &mut self.dense, &mut self.free];
+        let blocks: Vec<_> = sets.into_iter().flat_map(|set| set.drain()).collect();
+        self.resident_blocks -= blocks.len() as u64;
+        blocks
     }
 
     /// For the moving mode: a block of memory that was never used before, or not for the longest time.
-    pub fn take_evacuation_block(&mut self) -> Result<BlockIndex, Refusal> {
+    pub fn take_evacuation_block(&mut self) -> Result<BlockIndex, Reason> {
         let block = match self.given_back.take_first() {
             Some(block) => block,
             None => self.take_untouched()?,
@@ -506,7 +574,6 @@ impl Space {
     pub fn adopt_block(&mut self, block: BlockIndex) {
         self.geometry.touch(block, self.mark);
         self.unswept.insert(block);
-        self.used.insert(block);
         self.note_peak();
     }
 

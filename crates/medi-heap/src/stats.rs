@@ -9,27 +9,20 @@ use crate::types::TypeId;
 /// Why a thread could not go on for a while.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum PauseCause {
-    /// It waited at a safepoint, or on its way back from native code, while another thread collected.
+    /// It did what a handshake asked of it, or waited on its way back from native code while the collector did.
     Handshake,
     /// It took a block to allocate in, or memory for a large object.
     SlowPath,
     /// It swept a block for that.
     Sweep,
-    /// It had to collect because memory had run out.
+    /// It waited for a cycle because memory had run out.
     Stall,
-    /// The world was stopped for a collection.
-    Collection,
 }
 
 impl PauseCause {
     /// All causes, in the order of their declaration.
-    pub const ALL: [PauseCause; 5] = [
-        PauseCause::Handshake,
-        PauseCause::SlowPath,
-        PauseCause::Sweep,
-        PauseCause::Stall,
-        PauseCause::Collection,
-    ];
+    pub const ALL: [PauseCause; 4] =
+        [PauseCause::Handshake, PauseCause::SlowPath, PauseCause::Sweep, PauseCause::Stall];
 
     /// The name in reports.
     pub fn name(self) -> &'static str {
@@ -38,7 +31,6 @@ impl PauseCause {
             PauseCause::SlowPath => "slow_path",
             PauseCause::Sweep => "sweep",
             PauseCause::Stall => "stall",
-            PauseCause::Collection => "collection",
         }
     }
 }
@@ -99,7 +91,7 @@ pub struct Stats {
     /// How often a reference store took the barrier's slow path.
     pub barrier_slow_paths: u64,
     /// Pauses by cause, in the order of [`PauseCause::ALL`].
-    pub pauses: [PauseStats; 5],
+    pub pauses: [PauseStats; 4],
 }
 
 impl Stats {
@@ -124,7 +116,7 @@ pub struct TypeUse {
 
 /// Histograms of pauses.
 pub(crate) struct Pauses {
-    by_cause: [Histogram<u64>; 5],
+    by_cause: [Histogram<u64>; 4],
 }
 
 impl Pauses {
@@ -140,7 +132,7 @@ impl Pauses {
         self.by_cause[cause as usize].saturating_record(ns);
     }
 
-    pub fn summary(&self) -> [PauseStats; 5] {
+    pub fn summary(&self) -> [PauseStats; 4] {
         std::array::from_fn(|i| {
             let h = &self.by_cause[i];
             PauseStats {

@@ -4,7 +4,7 @@
 //! dense and never reused, so tables indexed by them stay small. Each layout is compiled to a
 //! [`Tracing`], a form that the marker can follow without chasing pointers for common shapes.
 
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use crate::layout;
 
@@ -203,28 +203,55 @@ impl TypeInfo {
                 }
             }
             Tracing::RefArray | Tracing::Elements(_) => {
-                // SAFETY: only arrays trace this way, and the caller says that the object is live.
-                let len = unsafe { *((address + layout::ARRAY_LEN) as *const usize) };
-                let SizeRule::PerElement(elem_size) = self.size else { unreachable!("an array") };
-                let offsets: &[u32] = match &self.tracing {
-                    Tracing::Elements(offsets) => offsets,
-                    _ => &[0],
-                };
-                for i in 0..len {
-                    let element = address + layout::ARRAY_DATA + i * elem_size as usize;
-                    for offset in offsets {
-                        visit((element + *offset as usize) as *mut usize);
-                    }
+                // SAFETY: the caller vouches for the object; no address is beyond the end.
+                unsafe { self.for_each_slot_between(address, 0, usize::MAX, visit) };
+            }
+        }
+    }
+
+    /// Calls `visit` with the address of every reference slot of an array that lies in `[start, end)`.
+    ///
+    /// # Safety
+    /// A live array of this type is at `address`.
+    pub unsafe fn for_each_slot_between(
+        &self,
+        address: usize,
+        start: usize,
+        end: usize,
+        mut visit: impl FnMut(*mut usize),
+    ) {
+        let offsets: &[u32] = match &self.tracing {
+            Tracing::Elements(offsets) => offsets,
+            Tracing::RefArray => &[0],
+            _ => return,
+        };
+        let SizeRule::PerElement(elem_size) = self.size else { unreachable!("an array") };
+        let elem_size = elem_size as usize;
+        // SAFETY: the caller says that the array is live.
+        let len = unsafe { *((address + layout::ARRAY_LEN) as *const usize) };
+        let data = address + layout::ARRAY_DATA;
+        let first = start.saturating_sub(data) / elem_size;
+        let last = end.saturating_sub(data).div_ceil(elem_size).min(len);
+        for i in first..last {
+            for offset in offsets {
+                let slot = data + i * elem_size + *offset as usize;
+                if (start..end).contains(&slot) {
+                    visit(slot as *mut usize);
                 }
             }
         }
+    }
+
+    /// True when objects of the type hold references that the barrier looks at.
+    pub fn has_references(&self) -> bool {
+        !matches!(self.tracing, Tracing::None | Tracing::Weak)
     }
 }
 
 /// All types of a heap. Grows only.
 #[derive(Default)]
 pub(crate) struct TypeRegistry {
-    types: RwLock<Vec<TypeInfo>>,
+    types: RwLock<Arc<Vec<TypeInfo>>>,
 }
 
 impl TypeRegistry {
@@ -232,13 +259,14 @@ impl TypeRegistry {
         let info = TypeInfo::new(layout);
         let mut types = self.types.write().expect("no panic while types are added");
         let id = u32::try_from(types.len()).expect("fewer than 2^32 types");
-        types.push(info);
+        // Copies the table only when someone holds on to the one before.
+        Arc::make_mut(&mut types).push(info);
         TypeId(id)
     }
 
-    /// The table, for as long as the guard lives.
-    pub fn read(&self) -> std::sync::RwLockReadGuard<'_, Vec<TypeInfo>> {
-        self.types.read().expect("no panic while types are added")
+    /// The table as it is now.
+    pub fn read(&self) -> Arc<Vec<TypeInfo>> {
+        Arc::clone(&self.types.read().expect("no panic while types are added"))
     }
 }
 

@@ -1,19 +1,23 @@
 //! Checking the heap against an independent trace.
 //!
-//! After a collection, while all threads are still stopped, the verifier follows all references again in
+//! After a cycle, while all threads are held, the verifier follows all references again in
 //! the plainest way, a set and a worklist, with none of the marker's code, and compares: what is reachable
-//! must be marked and nothing else; objects must lie where objects can lie, not overlap, and carry start
-//! and end in their metadata; weak references must be nil or refer to what is reachable. A second check,
-//! for the barrier: an object whose references changed since the last collection must have been logged.
+//! must be marked or new, and nothing else, unless threads have run meanwhile; objects must lie where objects can
+//! lie, not overlap, and carry start and end in their metadata; weak references must be nil or refer to what is
+//! live. A second check, for the barrier: an object whose references changed since the last cycle must
+//! have been logged.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 
-use crate::cycle::for_each_root;
+use std::sync::atomic::Ordering;
+
 use crate::geometry::Geometry;
-use crate::heap::{AddressMap, HeapInner, MutatorPtr};
+use crate::heap::{AddressMap, HeapInner};
 use crate::layout::{BLOCK, GRANULE, LARGE, meta};
+use crate::liveness::{Life, Liveness};
+use crate::log::{Chunk, Written, entries};
 use crate::mark::weak_slot;
 use crate::space::Space;
 use crate::types::{Tracing, TypeInfo};
@@ -84,17 +88,29 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Verifies the whole heap.
+/// Visits every strong root slot of the heap.
 ///
 /// # Safety
-/// All mutators are stopped, and a collection has just sorted the blocks.
+/// All threads are held, and stay so until this returns.
+pub(crate) unsafe fn for_each_root(heap: &HeapInner, visit: &mut dyn FnMut(*mut usize)) {
+    // SAFETY: the caller says so.
+    heap.handshakes.for_each(|seat| unsafe { seat.inner().for_each_root(visit) });
+    heap.for_each_range_slot(None, visit);
+    heap.roots.visit(visit);
+}
+
+/// Verifies the whole heap; `exact` says that the last cycle was a full one and that no thread has run since it
+/// began, so that everything else must be dead.
+///
+/// # Safety
+/// All threads are held, and a cycle has ended.
 pub(crate) unsafe fn verify(
     heap: &HeapInner,
     space: &Space,
     types: &[TypeInfo],
-    mutators: &[MutatorPtr],
-    full: bool,
+    exact: bool,
 ) -> Result<(), Violation> {
+    let liveness = heap.liveness();
     let name = |address: usize| {
         // SAFETY: only called for what has been found to be an object.
         let ty = unsafe { *(address as *const u32) };
@@ -103,9 +119,9 @@ pub(crate) unsafe fn verify(
     let violation = |object, what| Violation { object, name: name(object), what };
 
     let mut worklist: Vec<(usize, usize)> = Vec::new();
-    // SAFETY: all mutators are stopped.
+    // SAFETY: all threads are held.
     unsafe {
-        for_each_root(heap, mutators, &mut |slot| {
+        for_each_root(heap, &mut |slot| {
             if *slot != 0 {
                 worklist.push((*slot, 0));
             }
@@ -113,6 +129,7 @@ pub(crate) unsafe fn verify(
     };
     let mut reached: HashSet<usize> = HashSet::new();
     let mut extents: Vec<(usize, usize)> = Vec::new();
+    let mut counted = 0;
     while let Some((address, found_in)) = worklist.pop() {
         if !reached.insert(address) {
             continue;
@@ -124,15 +141,18 @@ pub(crate) unsafe fn verify(
         // SAFETY: the address is aligned and in memory that holds objects.
         let ty = unsafe { *(address as *const u32) };
         let info = types.get(ty as usize).ok_or_else(|| nameless(What::UnknownType(ty)))?;
-        if !space.is_marked(address) {
+        let life = liveness.of(address).unwrap_or(Life::White);
+        if life == Life::White {
             return Err(violation(address, What::NotMarked));
         }
         // SAFETY: as above; the type is known.
         let bytes = unsafe { info.size.size_of(address) };
         extents.push((address, bytes));
+        counted += if life == Life::Marked { bytes as u64 } else { 0 };
         // SAFETY: as above.
         unsafe {
-            check_extent(space, address, bytes).map_err(|what| violation(address, what))?;
+            check_extent(liveness, life, address, bytes)
+                .map_err(|what| violation(address, what))?;
             info.for_each_slot(address, |slot| {
                 if *slot != 0 {
                     worklist.push((*slot, address));
@@ -148,18 +168,16 @@ pub(crate) unsafe fn verify(
             return Err(violation(object, What::Overlaps { next }));
         }
     }
-    // A young collection takes what is old to be live, so only a full one must find exactly what is.
     let mut unreachable = None;
     space.for_each_marked(|address| {
-        if full && !reached.contains(&address) {
+        if exact && !reached.contains(&address) {
             unreachable = Some(address);
         }
     });
     if let Some(address) = unreachable {
         return Err(violation(address, What::MarkedButUnreachable));
     }
-    let counted: u64 = extents.iter().map(|(_, bytes)| *bytes as u64).sum();
-    if counted > space.totals.live || full && counted != space.totals.live {
+    if counted > space.totals.live || exact && counted != space.totals.live {
         let what = What::LiveBytes { counted, marked: space.totals.live };
         return Err(Violation { object: 0, name: String::new(), what });
     }
@@ -168,8 +186,11 @@ pub(crate) unsafe fn verify(
     let mut check_weak = |holder: usize, slot: *mut usize| {
         // SAFETY: the slot is a weak handle's or a live weak cell's.
         let referent = unsafe { *slot };
-        let live = if full { reached.contains(&referent) } else { space.is_marked(referent) };
-        if referent != 0 && !live {
+        let live = |address| match exact {
+            true => reached.contains(&address),
+            false => liveness.is_live(address),
+        };
+        if referent != 0 && !live(referent) {
             stale = Some(Violation {
                 object: holder,
                 name: String::new(),
@@ -188,13 +209,19 @@ pub(crate) unsafe fn verify(
     stale.map_or(Ok(()), Err)
 }
 
-/// Checks that an object lies inside its block or span, and that its metadata spans it exactly.
+/// Checks that an object lies inside its block or span, and that its metadata spans it exactly, if it has some.
 ///
 /// # Safety
 /// A live object of `bytes` bytes is at `address`.
-unsafe fn check_extent(space: &Space, address: usize, bytes: usize) -> Result<(), What> {
-    if !space.geometry.is_small(address) {
-        let span = space.large.bytes_at(address).unwrap_or(0);
+unsafe fn check_extent(
+    liveness: Liveness,
+    life: Life,
+    address: usize,
+    bytes: usize,
+) -> Result<(), What> {
+    let Liveness { geometry, spans, .. } = liveness;
+    if !geometry.is_small(address) {
+        let span = spans.find(address).map_or(0, |page| spans.bytes(page));
         return if bytes <= span && bytes >= LARGE { Ok(()) } else { Err(What::LeavesItsBlock) };
     }
     if address % BLOCK + bytes > BLOCK {
@@ -204,10 +231,11 @@ unsafe fn check_extent(space: &Space, address: usize, bytes: usize) -> Result<()
     let last = bytes / GRANULE - 1;
     for i in 0..=last {
         // SAFETY: the object's granules are in one block, whose metadata is one run.
-        let byte = unsafe { *first.add(i) };
+        let byte = unsafe { (*first.add(i)).load(Ordering::Relaxed) };
         let starts = byte & meta::STATE != 0;
         let ends = byte & meta::END != 0;
-        if starts != (i == 0) || ends != (i == last) {
+        let marked = life == Life::Marked;
+        if starts != (marked && i == 0) || ends != (marked && i == last) {
             return Err(What::WrongEnd);
         }
     }
@@ -229,43 +257,51 @@ unsafe fn hash_references(info: &TypeInfo, address: usize) -> u64 {
     hasher.finish()
 }
 
-/// Panics when an object's references changed since the last collection and no barrier logged it.
+/// Panics when an object's references changed since the last cycle and no barrier logged it.
 ///
 /// # Safety
-/// All mutators are stopped, and marking is done.
+/// All threads have been held since before the cycle, and nothing has been swept since it.
 pub(crate) unsafe fn check_writes(
     heap: &HeapInner,
-    space: &Space,
     types: &[TypeInfo],
-    mutators: &[MutatorPtr],
+    liveness: Liveness,
+    written: &[Chunk],
 ) {
-    let mut logged: HashSet<usize> = HashSet::new();
-    for mutator in mutators {
-        // SAFETY: attached mutators are alive, and stopped.
-        logged.extend(unsafe { mutator.0.as_ref() }.log.borrow().iter());
-    }
-    logged.extend(heap.orphaned_log.lock().expect("no panic while logs change hands").iter());
+    let written: HashSet<Written> = written.iter().flat_map(|chunk| entries(chunk)).collect();
+    let in_segments: HashSet<usize> = written
+        .iter()
+        .filter_map(|written| match written {
+            Written::Segment { array, .. } => Some(*array),
+            _ => None,
+        })
+        .collect();
+    let logged = |address: &usize| {
+        written.contains(&Written::Object(*address)) || in_segments.contains(address)
+    };
     let snapshot = heap.snapshot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    space.for_each_marked(|address| {
-        let Some(before) = snapshot.references.get(&address) else { return };
+    for (address, before) in &snapshot.references {
+        if !liveness.is_marked(*address) {
+            continue;
+        }
         // SAFETY: the object is live.
-        let info = unsafe { &types[*(address as *const u32) as usize] };
+        let info = unsafe { &types[*(*address as *const u32) as usize] };
         // SAFETY: as above.
-        let now = unsafe { hash_references(info, address) };
+        let now = unsafe { hash_references(info, *address) };
         assert!(
-            now == *before || logged.contains(&address),
+            now == *before || logged(address),
             "heap verification failed: a reference in the {} at {address:#x} was overwritten without \
              the write barrier",
             info.name
         );
-    });
+    }
 }
 
-/// Takes the snapshot that the next collection's [`check_writes`] compares with.
+/// Takes the snapshot that the next cycle's [`check_writes`] compares with.
 ///
 /// # Safety
-/// All mutators are stopped, and the collection has sorted the blocks.
-pub(crate) unsafe fn snapshot_writes(heap: &HeapInner, space: &Space, types: &[TypeInfo]) {
+/// All threads are held, and the cycle has sorted the blocks.
+pub(crate) unsafe fn snapshot_writes(heap: &HeapInner, types: &[TypeInfo]) {
+    let space = heap.space();
     let mut snapshot = heap.snapshot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     snapshot.references.clear();
     space.for_each_marked(|address| {

@@ -150,7 +150,7 @@ impl Harness {
         let mut session =
             Session::new(machine.heap(), Arc::clone(&shapes), code, &[], output).unwrap();
         session.use_this_stack().unwrap();
-        Harness { session, shapes, ids, printed, machine: machine }
+        Harness { session, shapes, ids, printed, machine }
     }
 
     /// Plainly, and with everything moved at every allocation.

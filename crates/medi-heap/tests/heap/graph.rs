@@ -308,10 +308,10 @@ fn run(options: Options, steps: &[Step]) {
     let types = Kind::ALL.map(|kind| (kind, heap.register(kind.layout()))).into();
     let mut words = MutatorWords::new();
     let mut registers = Box::new([0; REGISTERS]);
-    // SAFETY: the registers stay in their box until the range is dropped, and hold roots of this heap.
-    let range = unsafe { heap.register_roots(registers.as_mut_ptr(), REGISTERS) };
     // SAFETY: the words outlive the mutator and belong to it alone.
     let mutator = unsafe { heap.attach(&raw mut words) };
+    // SAFETY: the registers stay in their box until the range is dropped, and hold roots of this heap.
+    let range = unsafe { mutator.register_roots(registers.as_mut_ptr(), REGISTERS) };
     let mut world = World {
         mutator,
         types,

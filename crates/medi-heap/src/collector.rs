@@ -1,0 +1,144 @@
+//! The collector's own thread: who asks it for cycles, and how one waits for them.
+//!
+//! The thread starts with the first request and ends with the heap. Requests that come while a cycle runs are
+//! served by one cycle after it, the most thorough that was asked for. What the thread finds wrong with the heap
+//! is told to everyone who waits, and to everyone who asks afterwards.
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::thread;
+
+use crate::cycle;
+use crate::heap::HeapInner;
+
+/// What a cycle is asked to do, from the least to the most.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Kind {
+    /// Find what has died young.
+    Young,
+    /// What the pacing wants.
+    Due,
+    /// Mostly young, full now and then, for tests that collect all the time.
+    Every,
+    /// Find everything that is dead.
+    Full,
+}
+
+/// Stands for a cycle that starts after it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket(u64);
+
+#[derive(Default)]
+struct State {
+    asked: Option<Kind>,
+    /// Cycles that have started, and that have ended.
+    started: u64,
+    ended: u64,
+    running: bool,
+    quit: bool,
+    /// What was found wrong; there are no more cycles then.
+    failure: Option<String>,
+}
+
+/// The thread's side of the requests, which outlives the heap by a moment.
+#[derive(Default)]
+struct Desk {
+    state: Mutex<State>,
+    asked: Condvar,
+    ended: Condvar,
+}
+
+impl Desk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic at the collector's desk")
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Collector {
+    desk: Arc<Desk>,
+}
+
+impl Collector {
+    /// Asks for a cycle.
+    ///
+    /// # Panics
+    /// When an earlier one has found the heap corrupted, or the system gives no thread.
+    pub fn ask(&self, heap: &Arc<HeapInner>, kind: Kind) -> Ticket {
+        let mut state = self.desk.state();
+        if let Some(message) = state.failure.clone() {
+            drop(state);
+            panic!("{message}");
+        }
+        state.asked = state.asked.max(Some(kind));
+        let ticket = Ticket(state.started + 1);
+        if !state.running {
+            state.running = true;
+            let (desk, heap) = (Arc::clone(&self.desk), Arc::downgrade(heap));
+            thread::Builder::new()
+                .name("medi-collector".into())
+                .spawn(move || serve(&desk, &heap))
+                .expect("a thread for the collector");
+        }
+        self.desk.asked.notify_one();
+        ticket
+    }
+
+    /// Waits until the cycle has ended. The caller is in native state. An error when it has found the heap
+    /// corrupted.
+    pub fn wait(&self, ticket: Ticket) -> Result<(), String> {
+        let mut state = self.desk.state();
+        loop {
+            if let Some(message) = &state.failure {
+                return Err(message.clone());
+            }
+            if state.ended >= ticket.0 {
+                return Ok(());
+            }
+            state = self.desk.ended.wait(state).expect("no panic at the collector's desk");
+        }
+    }
+
+    /// Lets the thread end.
+    pub fn quit(&self) {
+        self.desk.state().quit = true;
+        self.desk.asked.notify_one();
+    }
+}
+
+fn serve(desk: &Desk, heap: &Weak<HeapInner>) {
+    loop {
+        let kind = {
+            let mut state = desk.state();
+            loop {
+                if state.quit {
+                    return;
+                }
+                if let Some(kind) = state.asked.take() {
+                    state.started += 1;
+                    break kind;
+                }
+                state = desk.asked.wait(state).expect("no panic at the collector's desk");
+            }
+        };
+        let Some(heap) = heap.upgrade() else { return };
+        let ran = panic::catch_unwind(AssertUnwindSafe(|| cycle::run(&heap, kind)));
+        let failure = ran.err().map(|payload| message(&*payload));
+        let failed = failure.is_some();
+        let mut state = desk.state();
+        state.ended += 1;
+        state.failure = failure;
+        desk.ended.notify_all();
+        drop(state);
+        if failed {
+            return;
+        }
+        cycle::sweep_in_background(&heap);
+    }
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or(payload.downcast_ref::<&str>().copied()).unwrap_or("the collector panicked").to_string()
+}

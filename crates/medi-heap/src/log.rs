@@ -1,0 +1,185 @@
+//! What threads tell the collector: objects that were written, and references that must not be missed.
+//!
+//! A thread's [`Log`] has two parts. *Written* are the objects, or parts of them, whose references it changed
+//! first in an epoch; they are the remembered set of the next young cycle. *Shades* are references that this
+//! cycle has to mark: what written objects referred to before, what a stack held, what a transition store
+//! stored. Both are kept in chunks that go to the heap's [`Inbox`] when full, so that no log is ever copied
+//! to grow, and when a handshake asks for them.
+
+use std::cell::RefCell;
+use std::sync::{Mutex, MutexGuard};
+
+/// Words in a chunk: one slow path in a thousand hands one over.
+const CHUNK: usize = 1024;
+
+/// An entry's kind, in the bits that the alignment of objects leaves free.
+const SEGMENT: usize = 1;
+const BLOCK: usize = 2;
+const KIND: usize = 15;
+
+/// Something whose references changed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Written {
+    /// Any of the references of the object at this address.
+    Object(usize),
+    /// Those of `array` in the segment that starts at the address `segment`.
+    Segment { array: usize, segment: usize },
+    /// Any of those of the objects in the block at this address.
+    Block(usize),
+}
+
+pub(crate) type Chunk = Vec<usize>;
+
+/// The entries of a chunk of written objects.
+pub(crate) fn entries(chunk: &[usize]) -> impl Iterator<Item = Written> + '_ {
+    let mut words = chunk.iter();
+    std::iter::from_fn(move || {
+        let word = *words.next()?;
+        let address = word & !KIND;
+        Some(match word & KIND {
+            SEGMENT => {
+                let segment = *words.next().expect("a segment's address follows its array's");
+                Written::Segment { array: address, segment }
+            }
+            BLOCK => Written::Block(address),
+            _ => Written::Object(address),
+        })
+    })
+}
+
+/// What one thread has to tell. Its thread uses it while running, the collector while it acts for it (I9).
+#[derive(Default)]
+pub(crate) struct Log {
+    written: RefCell<Chunk>,
+    shades: RefCell<Chunk>,
+}
+
+impl Log {
+    /// Notes a write of the epoch that starts with `flip`.
+    pub fn note(&self, inbox: &Inbox, flip: u32, written: Written) {
+        let mut chunk = self.written.borrow_mut();
+        if chunk.len() + 2 > CHUNK {
+            inbox.mail().written[flip as usize % 2].push(std::mem::take(&mut chunk));
+        }
+        if chunk.capacity() == 0 {
+            chunk.reserve_exact(CHUNK);
+        }
+        match written {
+            Written::Object(address) => chunk.push(address),
+            Written::Segment { array, segment } => chunk.extend([array | SEGMENT, segment]),
+            Written::Block(address) => chunk.push(address | BLOCK),
+        }
+    }
+
+    /// Has the collector mark what is at `address`; zero is nothing.
+    #[inline]
+    pub fn shade(&self, inbox: &Inbox, address: usize) {
+        if address == 0 {
+            return;
+        }
+        let mut chunk = self.shades.borrow_mut();
+        if chunk.len() == CHUNK {
+            inbox.mail().shades.push(std::mem::take(&mut chunk));
+        }
+        if chunk.capacity() == 0 {
+            chunk.reserve_exact(CHUNK);
+        }
+        chunk.push(address);
+    }
+
+    /// Hands over what was written in the epoch that starts with `flip`.
+    pub fn hand_over_written(&self, inbox: &Inbox, flip: u32) {
+        let chunk = self.written.take();
+        if !chunk.is_empty() {
+            inbox.mail().written[flip as usize % 2].push(chunk);
+        }
+    }
+
+    /// Hands over what has to be marked.
+    pub fn hand_over_shades(&self, inbox: &Inbox) {
+        let chunk = self.shades.take();
+        if !chunk.is_empty() {
+            inbox.mail().shades.push(chunk);
+        }
+    }
+
+    /// Forgets what had to be marked, once everything is.
+    pub fn drop_shades(&self) {
+        self.shades.borrow_mut().clear();
+    }
+}
+
+/// What was handed over and the collector has not taken yet.
+#[derive(Default)]
+pub(crate) struct Mail {
+    /// By the parity of the epoch's flip: while some threads are in the old epoch, others write in the next.
+    written: [Vec<Chunk>; 2],
+    shades: Vec<Chunk>,
+}
+
+/// Where threads put it. The lock is held for moments, and nothing is locked under it.
+#[derive(Default)]
+pub(crate) struct Inbox(Mutex<Mail>);
+
+impl Inbox {
+    fn mail(&self) -> MutexGuard<'_, Mail> {
+        self.0.lock().expect("no panic while mail changes hands")
+    }
+
+    /// Has the collector mark what is at `address`, on behalf of no thread in particular.
+    pub fn shade(&self, address: usize) {
+        let mut mail = self.mail();
+        match mail.shades.last_mut() {
+            Some(chunk) if chunk.len() < chunk.capacity() => chunk.push(address),
+            _ => mail.shades.push(vec![address]),
+        }
+    }
+
+    /// Takes what was written in the epoch that started with `flip`.
+    pub fn take_written(&self, flip: u32) -> Vec<Chunk> {
+        std::mem::take(&mut self.mail().written[flip as usize % 2])
+    }
+
+    /// Takes what has to be marked.
+    pub fn take_shades(&self) -> Vec<Chunk> {
+        std::mem::take(&mut self.mail().shades)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_in_comes_out_by_epoch_also_across_chunks() {
+        let (log, inbox) = (Log::default(), Inbox::default());
+        let mut expected = Vec::new();
+        for i in 1..3 * CHUNK {
+            let written = match i % 3 {
+                0 => Written::Object(16 * i),
+                1 => Written::Segment { array: 4096 * i, segment: 4096 * i + 512 },
+                _ => Written::Block(65536 * i),
+            };
+            log.note(&inbox, 7, written);
+            expected.push(written);
+        }
+        log.hand_over_written(&inbox, 7);
+        log.note(&inbox, 8, Written::Object(32));
+        log.hand_over_written(&inbox, 8);
+        let of = |flip| {
+            let chunks = inbox.take_written(flip);
+            chunks.iter().flat_map(|chunk| entries(chunk).collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(7), expected);
+        assert_eq!(of(8), [Written::Object(32)]);
+
+        for address in 1..=2 * CHUNK + 1 {
+            log.shade(&inbox, 16 * address);
+            log.shade(&inbox, 0);
+        }
+        inbox.shade(8);
+        log.hand_over_shades(&inbox);
+        let shades: usize = inbox.take_shades().iter().map(Vec::len).sum();
+        assert_eq!(shades, 2 * CHUNK + 2);
+    }
+}

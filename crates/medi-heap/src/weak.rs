@@ -1,0 +1,77 @@
+//! When a weak reference may still be followed.
+//!
+//! While marking runs, whoever follows a weak reference to an object that is not marked has it marked, as
+//! if it had been found. That ends at one moment, under the gate's lock: when nothing is left to mark, the gate
+//! closes, and what is not marked then is dead: following a weak reference to it answers nil, although the
+//! reference is still there. The collector then clears the references and opens the gate again. The gate opens
+//! only after every thread has passed a handshake, so that no thread is between reading a weak reference and
+//! asking the gate (I13).
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::address::ObjectRef;
+use crate::heap::HeapInner;
+
+/// No cycle runs, or none has come so far that it matters.
+const OPEN: u8 = 0;
+/// What is followed is marked.
+const MARKING: u8 = 1;
+/// What is not marked is dead.
+const CLOSED: u8 = 2;
+
+#[derive(Default)]
+pub(crate) struct WeakGate {
+    state: AtomicU8,
+    lock: Mutex<()>,
+}
+
+impl WeakGate {
+    /// From now on what is followed is marked.
+    pub fn start_marking(&self) {
+        self.state.store(MARKING, Ordering::Release);
+    }
+
+    /// Closes the gate, unless `more` finds more to mark.
+    pub fn close_unless(&self, more: impl FnOnce() -> bool) -> bool {
+        let _guard = self.lock.lock().expect("no panic at the gate");
+        if more() {
+            return false;
+        }
+        self.state.store(CLOSED, Ordering::Release);
+        true
+    }
+
+    /// Weak references say what is true again.
+    pub fn open(&self) {
+        self.state.store(OPEN, Ordering::Release);
+    }
+
+    /// What a weak reference that was found to hold `address` refers to.
+    #[inline]
+    pub fn follow(&self, heap: &HeapInner, address: usize) -> Option<ObjectRef> {
+        let object = ObjectRef::from_address(address)?;
+        if self.state.load(Ordering::Acquire) == OPEN || self.follow_slowly(heap, address) {
+            Some(object)
+        } else {
+            None
+        }
+    }
+
+    #[cold]
+    fn follow_slowly(&self, heap: &HeapInner, address: usize) -> bool {
+        if heap.liveness().is_live(address) {
+            return true;
+        }
+        let _guard = self.lock.lock().expect("no panic at the gate");
+        match self.state.load(Ordering::Relaxed) {
+            // It may have been marked since the look above.
+            CLOSED => heap.liveness().is_live(address),
+            MARKING => {
+                heap.inbox.shade(address);
+                true
+            }
+            _ => true,
+        }
+    }
+}
