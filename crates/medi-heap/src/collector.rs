@@ -8,6 +8,7 @@ use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::cycle;
 use crate::heap::HeapInner;
@@ -28,6 +29,9 @@ pub(crate) enum Kind {
 /// Stands for a cycle that starts after it was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket(u64);
+
+/// How often the thread looks for idle memory at most.
+const LEAST_DELAY: Duration = Duration::from_millis(1);
 
 #[derive(Default)]
 struct State {
@@ -108,34 +112,53 @@ impl Collector {
 }
 
 fn serve(desk: &Desk, heap: &Weak<HeapInner>) {
+    let delay = |heap: Arc<HeapInner>| heap.options.return_delay.max(LEAST_DELAY);
+    let Some(delay) = heap.upgrade().map(delay) else { return };
+    let mut looked = Instant::now();
     loop {
-        let kind = {
+        let mut asked = None;
+        {
             let mut state = desk.state();
-            loop {
-                if state.quit {
-                    return;
+            while asked.is_none() && !state.quit {
+                asked = state.asked.take();
+                let rest = delay.saturating_sub(looked.elapsed());
+                if asked.is_some() || rest.is_zero() {
+                    break;
                 }
-                if let Some(kind) = state.asked.take() {
-                    state.started += 1;
-                    break kind;
-                }
-                state = desk.asked.wait(state).expect("no panic at the collector's desk");
+                let waited = desk.asked.wait_timeout(state, rest);
+                state = waited.expect("no panic at the collector's desk").0;
             }
-        };
+            if state.quit {
+                return;
+            }
+            state.started += asked.is_some() as u64;
+        }
         let Some(heap) = heap.upgrade() else { return };
-        let ran = panic::catch_unwind(AssertUnwindSafe(|| cycle::run(&heap, kind)));
-        let failure = ran.err().map(|payload| message(&*payload));
-        let failed = failure.is_some();
-        let mut state = desk.state();
-        state.ended += 1;
-        state.failure = failure;
-        desk.ended.notify_all();
-        drop(state);
-        if failed {
+        if let Some(kind) = asked
+            && !serve_one(desk, &heap, kind)
+        {
             return;
         }
-        cycle::sweep_in_background(&heap);
+        if looked.elapsed() >= delay {
+            looked = Instant::now();
+            cycle::give_back_idle(&heap);
+        }
     }
+}
+
+/// Runs a cycle; false when it found something wrong.
+fn serve_one(desk: &Desk, heap: &HeapInner, kind: Kind) -> bool {
+    let ran = panic::catch_unwind(AssertUnwindSafe(|| cycle::run(heap, kind)));
+    let mut state = desk.state();
+    state.ended += 1;
+    state.failure = ran.err().map(|payload| message(&*payload));
+    desk.ended.notify_all();
+    let failed = state.failure.is_some();
+    drop(state);
+    if !failed {
+        cycle::sweep_in_background(heap);
+    }
+    !failed
 }
 
 fn message(payload: &(dyn Any + Send)) -> String {

@@ -15,7 +15,7 @@
 //! looks.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::block_set::BlockIndex;
 use crate::collector::Kind;
@@ -24,14 +24,15 @@ use crate::evacuate;
 use crate::handshake::Request;
 use crate::heap::{Epochs, HeapInner};
 use crate::large::LargeSpace;
-use crate::layout::{BLOCK, COLOUR_FIRST, COLOUR_LAST, GRANULE, RESTAMP_COLOURS};
+use crate::layout::{COLOUR_FIRST, COLOUR_LAST, GRANULE, RESTAMP_COLOURS};
 use crate::liveness::Liveness;
 use crate::log::{Chunk, Written, entries};
 use crate::mark::{Marked, Marker, weak_slot};
 use crate::mutator::Epoch;
-use crate::options::Plant;
+use crate::options::{OnCycle, Plant};
 use crate::os;
-use crate::space::{SortStage, Space};
+use crate::space::{SortStage, Space, runs};
+use crate::stats::CycleReport;
 use crate::verify;
 
 /// Totals over all cycles.
@@ -51,6 +52,9 @@ const EVERY_FULL: u64 = 4;
 const SWEPT_AT_ONCE: usize = 8;
 /// Blocks sorted under one hold of the lock.
 const SORTED_AT_ONCE: usize = 128;
+
+/// Blocks given back to the system at a time: a megabyte, so that no other use of the address space waits long.
+const GIVEN_BACK_AT_ONCE: usize = 16;
 
 /// All threads, held until this is dropped.
 struct Held<'a>(&'a HeapInner);
@@ -78,16 +82,17 @@ pub(crate) fn run(heap: &HeapInner, kind: Kind) {
     let held = (options.moving || check_writes).then(|| Held::new(heap));
     let cycle = Cycle::new(heap, kind, held.is_some());
 
-    let written = cycle.flip();
+    let (written, allocated) = cycle.flip();
+    let flip = cycle.started.elapsed();
     let types = heap.types.read();
-    let (wall, cpu) = (Instant::now(), os::thread_cpu_ns());
+    let cpu = os::thread_cpu_ns();
     let mut marker = Marker::new(&types, cycle.liveness, cycle.restamp, options.plant);
     // SAFETY: every thread has passed the flip.
-    let (marked, weak_cells) = unsafe {
-        cycle.mark(&mut marker, &written);
-        marker.finish()
+    let (rounds, (marked, weak_cells)) = unsafe {
+        let rounds = cycle.mark(&mut marker, &written);
+        (rounds, marker.finish())
     };
-    let (mark_wall_ns, mark_cpu_ns) = (wall.elapsed().as_nanos() as u64, os::thread_cpu_ns() - cpu);
+    let (mark, mark_cpu_ns) = (cycle.started.elapsed() - flip, os::thread_cpu_ns() - cpu);
     if options.plant != Some(Plant::KeepWeak) {
         // SAFETY: the gate is closed, and the cells are live.
         unsafe { clear_weak(heap, cycle.liveness, &weak_cells) };
@@ -100,6 +105,7 @@ pub(crate) fn run(heap: &HeapInner, kind: Kind) {
         unsafe { verify::check_writes(heap, &types, cycle.liveness, &written) };
     }
     cycle.sort(marked);
+    let whole = cycle.started.elapsed();
     if options.moving {
         // SAFETY: all threads are held, and marking is done.
         unsafe { evacuate::evacuate(heap, &mut heap.space(), &types) };
@@ -120,15 +126,45 @@ pub(crate) fn run(heap: &HeapInner, kind: Kind) {
         // SAFETY: all threads are held.
         unsafe { verify::snapshot_writes(heap, &types) };
     }
-    pace(heap, &mut heap.space(), cycle.full);
+    let full = cycle.full;
+    pace(heap, full, whole);
 
-    let mut totals = heap.cycles.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    totals.cycles += 1;
-    totals.young += !cycle.full as u64;
-    totals.marked_objects += marked.objects;
-    totals.marked_bytes += marked.bytes;
-    totals.mark_wall_ns += mark_wall_ns;
-    totals.mark_cpu_ns += mark_cpu_ns;
+    let number = {
+        let mut totals = heap.cycles.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        totals.cycles += 1;
+        totals.young += !full as u64;
+        totals.marked_objects += marked.objects;
+        totals.marked_bytes += marked.bytes;
+        totals.mark_wall_ns += mark.as_nanos() as u64;
+        totals.mark_cpu_ns += mark_cpu_ns;
+        totals.cycles
+    };
+    if let Some(OnCycle(tell)) = &options.on_cycle {
+        let report = {
+            let space = heap.space();
+            CycleReport {
+                number,
+                full,
+                began: cycle.started - heap.made,
+                flip,
+                mark,
+                whole,
+                rounds,
+                marked_objects: marked.objects,
+                marked_bytes: marked.bytes,
+                allocated,
+                allocated_meanwhile: space.allocated_since,
+                live: space.totals.live,
+                heap: space.heap_bytes(),
+                free: space.free_bytes(),
+                external: space.external,
+                limit: space.limit,
+                next_after: space.trigger,
+                next_full: space.next_full,
+            }
+        };
+        tell(&report);
+    }
 }
 
 /// Sweeps what no thread has taken since the last cycle, a few blocks at a time.
@@ -136,8 +172,16 @@ pub(crate) fn sweep_in_background(heap: &HeapInner) {
     while heap.space().sweep_some(SWEPT_AT_ONCE) {}
 }
 
+fn pace(heap: &HeapInner, full: bool, took: Duration) {
+    let mut pacer = heap.pacer();
+    let space = &mut heap.space();
+    pacer.note_cycle(full, space.totals.live, took);
+    pacer.plan(&heap.options, space, full);
+}
+
 struct Cycle<'a> {
     heap: &'a HeapInner,
+    started: Instant,
     held: bool,
     full: bool,
     /// The colours have run out: all live objects lose theirs.
@@ -148,6 +192,7 @@ struct Cycle<'a> {
 
 impl<'a> Cycle<'a> {
     fn new(heap: &'a HeapInner, kind: Kind, held: bool) -> Cycle<'a> {
+        let started = Instant::now();
         let current = heap.epochs().current;
         let restamp = current.colour == COLOUR_LAST;
         let full = restamp || is_full(heap, &heap.space(), kind);
@@ -161,7 +206,7 @@ impl<'a> Cycle<'a> {
         heap.space().marking = true;
         heap.set_liveness(mark, next.flip);
         let epochs = Epochs { current, next };
-        Cycle { heap, held, full, restamp, epochs, liveness: heap.liveness() }
+        Cycle { heap, started, held, full, restamp, epochs, liveness: heap.liveness() }
     }
 
     fn pass(&self, request: Request) {
@@ -172,8 +217,8 @@ impl<'a> Cycle<'a> {
         }
     }
 
-    /// Takes all threads to the next epoch. Returns what was written in the one before.
-    fn flip(&self) -> Vec<Chunk> {
+    /// Takes all threads to the next epoch. Returns what was written in the one before, and how much was allocated.
+    fn flip(&self) -> (Vec<Chunk>, u64) {
         let heap = self.heap;
         heap.set_epochs(self.epochs);
         heap.set_shading(true);
@@ -182,17 +227,20 @@ impl<'a> Cycle<'a> {
         let written = heap.inbox.take_written(self.epochs.current.flip);
         self.pass(Request::Flip);
         heap.set_epochs(Epochs { current: self.epochs.next, ..self.epochs });
+        let mut pacer = heap.pacer();
         let mut space = heap.space();
-        space.allocated_since = 0;
+        let allocated = std::mem::take(&mut space.allocated_since);
+        pacer.note_flip(allocated);
         space.due_told = false;
-        written
+        (written, allocated)
     }
 
-    /// Marks until nothing is left to mark, and closes the gate for weak references.
+    /// Marks until nothing is left to mark, and closes the gate for weak references. Returns how many rounds of
+    /// hand-overs that took.
     ///
     /// # Safety
     /// Every thread has passed the flip.
-    unsafe fn mark(&self, marker: &mut Marker, written: &[Chunk]) {
+    unsafe fn mark(&self, marker: &mut Marker, written: &[Chunk]) -> u32 {
         let heap = self.heap;
         // SAFETY: slots hold what their owners promised; what was handed over was live at a flip or after it.
         unsafe {
@@ -203,7 +251,7 @@ impl<'a> Cycle<'a> {
             heap.for_each_range_slot(None, visit);
             heap.roots.visit(visit);
             mark_mail(heap, marker);
-            loop {
+            for round in 1.. {
                 let before = marker.objects();
                 self.pass(Request::HandOver);
                 mark_mail(heap, marker);
@@ -213,9 +261,10 @@ impl<'a> Cycle<'a> {
                     marker.objects() != before
                 };
                 if nothing_new && heap.weak_gate.close_unless(more) {
-                    return;
+                    return round;
                 }
             }
+            unreachable!("rounds end when nothing new comes in")
         }
     }
 
@@ -298,7 +347,7 @@ fn is_full(heap: &HeapInner, space: &Space, kind: Kind) -> bool {
     let young_will_do = match kind {
         Kind::Full => false,
         Kind::Young => true,
-        Kind::Due => space.totals.live <= space.full_above,
+        Kind::Due => !space.next_full,
         Kind::Every => {
             let cycles = heap.cycles.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             !cycles.cycles.is_multiple_of(EVERY_FULL)
@@ -363,33 +412,19 @@ fn drop_dead_samples(heap: &HeapInner, liveness: Liveness) {
     samples().append(&mut kept);
 }
 
-/// Decides when the next cycle is due and how much idle memory to keep.
-fn pace(heap: &HeapInner, space: &mut Space, full: bool) {
-    let options = &heap.options;
-    let live = space.totals.live;
-    let growth = (live as f64 * options.growth) as u64;
-    let grown = growth.max(options.min_trigger);
-    if full {
-        space.full_above = live.saturating_add(grown);
-    }
-    space.trigger = if options.young_cycles {
-        // In proportion to what is live, so that what a young cycle costs by being asked too often
-        // (it takes what is half built to be old) stays in proportion, too.
-        (growth / 2).max(options.young_trigger)
-    } else {
-        grown
-    };
-    if let Some(limit) = space.limit {
-        // Threads go on allocating while the cycle runs, so that it has to start well before memory is out.
-        let room = limit.saturating_sub(live + space.external);
-        space.full_above = space.full_above.min(live + room / 2);
-        space.trigger = space.trigger.min(room / 2);
-    }
-    // What the next cycle will not use can go; by halves, because the program may just be between two
-    // phases, and faulting memory in again costs more than keeping it for a while.
-    let kept = grown.max(space.trigger) / BLOCK as u64;
-    let idle = space.free_blocks() as u64;
-    if idle > kept + 64 {
-        space.give_back_blocks(((idle - kept) / 2) as usize);
+/// Gives memory back to the system that nobody has needed for a while: half of it each time, because the program may
+/// just be between two phases, and faulting memory in again costs more than keeping it.
+pub(crate) fn give_back_idle(heap: &HeapInner) {
+    let mut idle = heap.space().idle_blocks() / 2;
+    while idle > 0 {
+        let blocks = heap.space().withdraw_free(idle.min(GIVEN_BACK_AT_ONCE));
+        if blocks.is_empty() {
+            return;
+        }
+        for run in runs(&blocks) {
+            heap.geometry.give_back(run);
+        }
+        heap.space().note_given_back(&blocks);
+        idle -= blocks.len();
     }
 }

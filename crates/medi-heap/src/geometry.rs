@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use crate::block_set::BlockIndex;
 use crate::layout::{BLOCK, BLOCK_GRANULES, GRANULE, SLAB, SLAB_BLOCKS, SLAB_META_BLOCKS};
+use crate::os;
 
 /// The division of a heap's reserved range. Never changes while the heap lives.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +85,15 @@ impl Geometry {
     pub unsafe fn block_metadata_mut<'a>(&self, block: BlockIndex) -> &'a mut [u8; BLOCK_GRANULES] {
         // SAFETY: as above, exclusively.
         unsafe { &mut *Self::metadata(self.block_address(block)).cast() }
+    }
+
+    /// Gives neighbouring blocks back to the system, with their metadata. The caller has withdrawn them.
+    pub fn give_back(&self, (first, end): (BlockIndex, BlockIndex)) {
+        let blocks = (end.0 - first.0) as usize;
+        let address = self.block_address(first);
+        os::give_back(address, blocks * BLOCK);
+        // Neighbours lie in one slab, because each slab starts with metadata blocks; so does their metadata.
+        os::give_back(Self::metadata(address) as usize, blocks * BLOCK_GRANULES);
     }
 
     /// The mark under which something in the block was last found live; zero when nothing was.

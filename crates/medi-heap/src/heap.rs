@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::collector::Collector;
 use crate::cycle::CycleTotals;
@@ -20,6 +20,7 @@ use crate::liveness::Liveness;
 use crate::log::Inbox;
 use crate::mutator::{Epoch, Mutator, Seat};
 use crate::options::Options;
+use crate::pace::Pacer;
 use crate::sampling::{self, Sample, SiteUse};
 use crate::space::{LEAST_LIMIT, Space};
 use crate::stats::{PauseCause, Pauses, Stats, TypeUse};
@@ -52,11 +53,13 @@ pub(crate) struct Epochs {
 }
 
 pub(crate) struct HeapInner {
+    pub made: Instant,
     pub options: Options,
     pub embedder: Arc<dyn Embedder>,
     pub collector: Collector,
     pub handshakes: Handshakes<Seat>,
     epochs: Mutex<Epochs>,
+    pacer: Mutex<Pacer>,
     space: Mutex<Space>,
     pub geometry: Geometry,
     pub spans: Spans,
@@ -115,6 +118,11 @@ impl HeapInner {
         *self.epochs.lock().expect("no panic while epochs change") = epochs;
     }
 
+    /// What the collector has measured.
+    pub fn pacer(&self) -> MutexGuard<'_, Pacer> {
+        self.pacer.lock().expect("pacing does not panic")
+    }
+
     /// How the cycle under way, or the last one, tells live objects from dead ones.
     pub fn liveness(&self) -> Liveness {
         Liveness {
@@ -170,11 +178,13 @@ impl Heap {
         let space = Space::new(&options)?;
         let first = Epoch { flip: 0, colour: COLOUR_FIRST };
         Ok(Heap(Arc::new(HeapInner {
+            made: Instant::now(),
             options,
             embedder,
             collector: Collector::default(),
             handshakes: Handshakes::new(),
             epochs: Mutex::new(Epochs { current: first, next: first }),
+            pacer: Mutex::new(Pacer::new()),
             geometry: space.geometry,
             spans: space.large.spans,
             mark: AtomicU8::new(space.mark),

@@ -3,7 +3,13 @@
 //! The defaults are what a program should run with; the modes that find bugs are ordinary options, so
 //! that a test turns them on without another build.
 
+use std::fmt;
 use std::num::NonZeroU64;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::stats::CycleReport;
 
 /// Choices for a new heap. All sizes are bytes.
 #[derive(Clone, Debug)]
@@ -44,15 +50,36 @@ pub struct Options {
     pub min_trigger: u64,
     /// How much is allocated before the first collection. Default: 32 MiB.
     pub initial_trigger: u64,
+    /// How much more room a cycle is given under a limit than threads are expected to allocate while it runs, as a
+    /// factor. More makes stalls rarer and cycles more frequent. Default: 1.5.
+    pub pacing: f64,
+    /// How long memory stays idle before it goes back to the system, half of it each time. Default: 1 s.
+    pub return_delay: Duration,
     /// Mean distance between two sampled allocations; 0 turns sampling off. Default: 512 KiB.
     pub sample_interval: u64,
     /// Ask the kernel for huge pages for the small-object space. Default: off.
     pub huge_pages: bool,
+    /// Told of each cycle when it has ended, on the collector's thread. Default: `None`.
+    pub on_cycle: Option<OnCycle>,
     /// Make the n-th request to the operating system (reserve, commit) and all later ones fail, counted
     /// from zero, to see what the embedder does then. Default: `None`.
     pub fail_os_after: Option<u64>,
     /// Break the collector in a chosen way, to prove that the checks would find it. Default: none.
     pub plant: Option<Plant>,
+}
+
+/// Someone who wants to be told of cycles. It must not call into the heap in ways that wait for a cycle.
+#[derive(Clone)]
+pub struct OnCycle(pub Arc<dyn Fn(&CycleReport) + Send + Sync>);
+
+// A heap whose observer has panicked runs no more cycles.
+impl UnwindSafe for OnCycle {}
+impl RefUnwindSafe for OnCycle {}
+
+impl fmt::Debug for OnCycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnCycle")
+    }
 }
 
 /// A bug to plant in the collector. Each is one that the verifier must find.
@@ -85,8 +112,11 @@ impl Default for Options {
             growth: 1.5,
             min_trigger: 64 << 20,
             initial_trigger: 32 << 20,
+            pacing: 1.5,
+            return_delay: Duration::from_secs(1),
             sample_interval: 512 << 10,
             huge_pages: false,
+            on_cycle: None,
             fail_os_after: None,
             plant: None,
         }

@@ -105,8 +105,14 @@ pub(crate) struct Space {
     pub marking: bool,
     pub limit: Option<u64>,
     pub external: u64,
-    /// A collection that is due is a full one when more than this is live.
+    /// After a full cycle: when more than this has survived, the next one is full again.
     pub full_above: u64,
+    /// A cycle that is due is a full one.
+    pub next_full: bool,
+    /// How many empty blocks are kept in any case.
+    pub keep: u64,
+    /// The fewest empty blocks that there were since idle ones were looked for.
+    least_free: usize,
     free: BlockSet,
     given_back: BlockSet,
     unswept: BlockSet,
@@ -162,6 +168,9 @@ impl Space {
             due_told: false,
             marking: false,
             full_above: options.min_trigger,
+            next_full: !options.young_cycles,
+            keep: options.min_trigger / BLOCK as u64,
+            least_free: 0,
             free: BlockSet::default(),
             given_back: BlockSet::default(),
             unswept: BlockSet::default(),
@@ -188,11 +197,6 @@ impl Space {
     /// Bytes of empty blocks held in reserve.
     pub fn free_bytes(&self) -> u64 {
         self.free.len() as u64 * BLOCK_FOOTPRINT
-    }
-
-    /// Empty blocks held in reserve.
-    pub fn free_blocks(&self) -> usize {
-        self.free.len()
     }
 
     fn footprint(&self) -> u64 {
@@ -222,32 +226,37 @@ impl Space {
         if fits(self) { Ok(()) } else { Err(Reason::Limit) }
     }
 
-    /// Gives up to `count` free blocks back to the system, highest first, neighbours together.
-    pub fn give_back_blocks(&mut self, count: usize) {
-        let mut run: Option<(u32, u32)> = None;
-        for _ in 0..count {
-            let Some(block) = self.free.take_last() else { break };
-            self.given_back.insert(block);
-            self.resident_blocks -= 1;
-            self.totals.returned += BLOCK_FOOTPRINT;
-            run = match run {
-                Some((first, end)) if block.0 + 1 == first => Some((block.0, end)),
-                other => {
-                    self.drop_run(other);
-                    Some((block.0, block.0 + 1))
-                }
-            };
+    /// Gives up to `count` free blocks back to the system at once, because their memory is wanted elsewhere.
+    fn give_back_blocks(&mut self, count: usize) {
+        let blocks = self.withdraw_free(count);
+        for run in runs(&blocks) {
+            self.geometry.give_back(run);
         }
-        self.drop_run(run);
+        self.note_given_back(&blocks);
     }
 
-    fn drop_run(&self, run: Option<(u32, u32)>) {
-        let Some((first, end)) = run else { return };
-        let blocks = (end - first) as usize;
-        let address = self.geometry.block_address(BlockIndex(first));
-        os::give_back(address, blocks * BLOCK);
-        // Neighbours lie in one slab, because each slab starts with metadata blocks; so does their metadata.
-        os::give_back(Geometry::metadata(address) as usize, blocks * BLOCK_GRANULES);
+    /// How many empty blocks nobody has needed since the last call and nobody is expected to.
+    pub fn idle_blocks(&mut self) -> usize {
+        let idle = self.least_free.saturating_sub(self.keep as usize);
+        self.least_free = self.free.len();
+        idle
+    }
+
+    /// Takes up to `count` free blocks away, the highest first; they are nobody's until they were given back.
+    pub fn withdraw_free(&mut self, count: usize) -> Vec<BlockIndex> {
+        let mut blocks: Vec<_> = std::iter::from_fn(|| self.free.take_last()).take(count).collect();
+        blocks.reverse();
+        self.least_free = self.least_free.min(self.free.len());
+        blocks
+    }
+
+    /// Notes that withdrawn blocks were given back to the system.
+    pub fn note_given_back(&mut self, blocks: &[BlockIndex]) {
+        for block in blocks {
+            self.given_back.insert(*block);
+        }
+        self.resident_blocks -= blocks.len() as u64;
+        self.totals.returned += blocks.len() as u64 * BLOCK_FOOTPRINT;
     }
 
     /// Hands out a block to a thread that has passed `flip`.
@@ -265,7 +274,7 @@ impl Space {
                 return Ok(self.hand_out(block, coverage, flip, sweep_ns));
             }
         }
-        let (block, zeroed) = match self.free.take_first() {
+        let (block, zeroed) = match self.take_free() {
             Some(block) => (self.reopen(block), false),
             None => match self.take_fresh() {
                 Ok(block) => (block, true),
@@ -279,6 +288,12 @@ impl Space {
         };
         let taken = self.hand_out(block, Coverage::EMPTY, flip, sweep_ns);
         Ok(TakenBlock { zeroed, ..taken })
+    }
+
+    fn take_free(&mut self) -> Option<BlockIndex> {
+        let block = self.free.take_first();
+        self.least_free = self.least_free.min(self.free.len());
+        block
     }
 
     fn hand_out(
@@ -602,6 +617,11 @@ impl Space {
             reason,
         })
     }
+}
+
+/// Neighbours among blocks in ascending order, as first and end.
+pub(crate) fn runs(blocks: &[BlockIndex]) -> impl Iterator<Item = (BlockIndex, BlockIndex)> + '_ {
+    blocks.chunk_by(|a, b| a.0 + 1 == b.0).map(|run| (run[0], BlockIndex(run[run.len() - 1].0 + 1)))
 }
 
 fn reserve(os: &Os, options: &Options) -> Result<(Reservation, usize), HeapError> {

@@ -101,6 +101,47 @@ impl Stats {
     }
 }
 
+/// What one cycle did. Sizes are bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CycleReport {
+    /// Counts from one.
+    pub number: u64,
+    /// It looked at everything; otherwise at young objects and what was written since the last flip.
+    pub full: bool,
+    /// When it began, since the heap was made.
+    pub began: Duration,
+    /// From its first handshake until every thread had passed the flip.
+    pub flip: Duration,
+    /// From then until nothing was left to mark.
+    pub mark: Duration,
+    /// From its beginning until what it found dead could be used again.
+    pub whole: Duration,
+    /// How often threads were asked to hand over what they had overwritten.
+    pub rounds: u32,
+    /// Objects marked.
+    pub marked_objects: u64,
+    /// Their bytes.
+    pub marked_bytes: u64,
+    /// What threads took in the epoch that it ended.
+    pub allocated: u64,
+    /// What threads took while it ran.
+    pub allocated_meanwhile: u64,
+    /// What counts as live after it.
+    pub live: u64,
+    /// What is held from the system after it.
+    pub heap: u64,
+    /// How much of that is in empty blocks.
+    pub free: u64,
+    /// Memory outside the heap on its ledger.
+    pub external: u64,
+    /// The limit in force.
+    pub limit: Option<u64>,
+    /// The next cycle begins when so much more was taken.
+    pub next_after: u64,
+    /// The next cycle will be a full one.
+    pub next_full: bool,
+}
+
 /// What one type holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeUse {

@@ -11,6 +11,7 @@ pub mod context;
 pub mod entry;
 pub mod error;
 mod format;
+mod gc_log;
 mod handles;
 pub mod machine;
 mod memory_report;

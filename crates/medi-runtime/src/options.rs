@@ -4,8 +4,11 @@
 use std::fmt;
 use std::num::{NonZero, NonZeroU64};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use medi_heap::Bytes;
+use medi_heap::{Bytes, OnCycle};
+
+use crate::gc_log::line;
 
 /// Where the collector's statistics go when a program ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct Options {
     /// How many threads run tasks at the same time. Default: as many as the machine or the container has.
     pub threads: Option<usize>,
     pub gc_stats: GcStats,
+    /// Print a line on standard error for each collection.
+    pub gc_log: bool,
     /// Collect at every n-th allocation.
     pub collect_every: Option<NonZeroU64>,
     /// Check the heap against an independent trace after each collection.
@@ -61,6 +66,7 @@ impl Default for Options {
             stack_size: 256 << 20,
             threads: None,
             gc_stats: GcStats::Off,
+            gc_log: false,
             collect_every: None,
             verify: false,
             poison: false,
@@ -135,6 +141,13 @@ pub static OPTIONS: &[OptionSpec] = &[
         Takes::OptionalValue("table|json:FILE"),
         "Print what the collector did when the program ends, or write it to a file as JSON",
         |o, v| set(&mut o.gc_stats, gc_stats(v))
+    ),
+    option!(
+        "gc-log",
+        "MEDI_GC_LOG",
+        Takes::Nothing,
+        "Print a line for each collection: what it found, what it cost, when the next is due",
+        |o, v| set(&mut o.gc_log, switch(v))
     ),
     option!(
         "gc-collect-every",
@@ -279,6 +292,9 @@ impl Options {
             initial_trigger: self.initial_trigger.unwrap_or(defaults.initial_trigger),
             sample_interval: self.sample_interval.unwrap_or(defaults.sample_interval),
             huge_pages: self.huge_pages,
+            on_cycle: self
+                .gc_log
+                .then(|| OnCycle(Arc::new(|report| eprintln!("{}", line(report))))),
             ..defaults
         }
     }

@@ -155,7 +155,7 @@ impl RunStats {
 }
 
 /// Nanoseconds in a unit that a person would use.
-fn time(ns: u64) -> String {
+pub(crate) fn time(ns: u64) -> String {
     match ns {
         0 => "0".into(),
         1..1_000 => format!("{ns} ns"),

@@ -1,0 +1,90 @@
+//! When the next cycle starts, how thorough it is, and how much idle memory is kept.
+//!
+//! Two ledgers: what is held from the system must stay under the limit, and bytes that may hold references are the
+//! work of a cycle. Without a tight limit, cycles are paced by growth: a young one when so much was allocated, a
+//! full one when so much has survived. With a limit, the room that is left must last until the cycle is over: a
+//! cycle starts when what is left is no more than what threads will allocate while it runs, by the rates that were
+//! measured last, times a margin.
+
+use std::time::{Duration, Instant};
+
+use crate::layout::BLOCK;
+use crate::options::Options;
+use crate::space::Space;
+
+/// Seconds that a full cycle is taken to last for each live byte before one was measured.
+const FIRST_PACE: f64 = 1e-9;
+/// What a cycle takes however little is live.
+const LEAST_CYCLE: f64 = 1e-3;
+/// The least room between two cycles, as a part of what there is.
+const LEAST_PART: u64 = 16;
+
+/// What the collector has measured.
+pub(crate) struct Pacer {
+    flipped: Instant,
+    /// Bytes that threads allocate in a second.
+    rate: f64,
+    /// Seconds that a full cycle lasts for each byte that it finds live.
+    full_pace: f64,
+    /// Seconds that a young cycle lasts.
+    young_cycle: f64,
+}
+
+impl Pacer {
+    pub fn new() -> Pacer {
+        Pacer { flipped: Instant::now(), rate: 0.0, full_pace: FIRST_PACE, young_cycle: 0.0 }
+    }
+
+    /// Notes a flip, with what was allocated since the one before.
+    pub fn note_flip(&mut self, allocated: u64) {
+        let now = Instant::now();
+        let seconds = (now - self.flipped).as_secs_f64().max(1e-6);
+        self.flipped = now;
+        // Fast up, slowly down: an underestimate stalls, an overestimate costs a cycle too many.
+        self.rate = (allocated as f64 / seconds).max(self.rate * 0.75);
+    }
+
+    /// Notes how long a cycle took, from its start until memory was free again.
+    pub fn note_cycle(&mut self, full: bool, live: u64, took: Duration) {
+        let seconds = took.as_secs_f64();
+        if full {
+            self.full_pace = seconds / live.max(1 << 20) as f64;
+        } else {
+            self.young_cycle = seconds.max(self.young_cycle * 0.75);
+        }
+    }
+
+    /// Decides when the next cycle is due, after one.
+    pub fn plan(&self, options: &Options, space: &mut Space, full: bool) {
+        let live = space.totals.live;
+        let growth = (live as f64 * options.growth) as u64;
+        let grown = growth.max(options.min_trigger);
+        if full {
+            space.full_above = live.saturating_add(grown);
+        }
+        space.trigger = if options.young_cycles {
+            // In proportion to what is live, so that what a young cycle costs by being asked too often
+            // (it takes what is half built to be old) stays in proportion, too.
+            (growth / 2).max(options.young_trigger)
+        } else {
+            grown
+        };
+        space.next_full = live > space.full_above;
+        if let Some(limit) = space.limit {
+            let room = limit.saturating_sub(live + space.external);
+            let least = room / LEAST_PART;
+            let margin = options.pacing;
+            let of_full = (self.full_pace * live as f64 + LEAST_CYCLE) * self.rate * margin;
+            let after_full = room.saturating_sub(of_full as u64).max(least);
+            // Another young cycle has to leave enough for a full one after it.
+            let of_young = (self.young_cycle + LEAST_CYCLE) * self.rate * margin;
+            let after_both = after_full.saturating_sub(of_young as u64);
+            if after_both < space.trigger / 2 {
+                space.next_full = true;
+            }
+            let most = if space.next_full { after_full } else { after_both };
+            space.trigger = space.trigger.min(most);
+        }
+        space.keep = grown.max(space.trigger) / BLOCK as u64;
+    }
+}
