@@ -156,7 +156,7 @@ fn serve_one(desk: &Desk, heap: &HeapInner, kind: Kind) -> bool {
     let failed = state.failure.is_some();
     drop(state);
     if !failed {
-        cycle::sweep_in_background(heap);
+        cycle::finish(heap);
     }
     !failed
 }

@@ -86,6 +86,11 @@ impl Coverage {
         self.words.iter().map(|word| word.count_zeros() as usize).sum()
     }
 
+    /// Bytes that are not covered.
+    pub fn free_bytes(&self) -> u64 {
+        (self.free_granules() * GRANULE) as u64
+    }
+
     /// The first hole at or after granule `from`: `(start, end)` in granules, `end` excluded.
     #[inline]
     pub fn hole(&self, from: usize) -> Option<(usize, usize)> {

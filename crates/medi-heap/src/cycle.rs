@@ -15,7 +15,7 @@
 //! looks.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::block_set::BlockIndex;
 use crate::collector::Kind;
@@ -127,7 +127,11 @@ pub(crate) fn run(heap: &HeapInner, kind: Kind) {
         unsafe { verify::snapshot_writes(heap, &types) };
     }
     let full = cycle.full;
-    pace(heap, full, whole);
+    {
+        let mut pacer = heap.pacer();
+        pacer.note_cycle(full, marked.bytes, allocated, whole);
+        pacer.plan(options, &mut heap.space(), full);
+    }
 
     let number = {
         let mut totals = heap.cycles.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -168,15 +172,8 @@ pub(crate) fn run(heap: &HeapInner, kind: Kind) {
 }
 
 /// Sweeps what no thread has taken since the last cycle, a few blocks at a time.
-pub(crate) fn sweep_in_background(heap: &HeapInner) {
+fn sweep_in_background(heap: &HeapInner) {
     while heap.space().sweep_some(SWEPT_AT_ONCE) {}
-}
-
-fn pace(heap: &HeapInner, full: bool, took: Duration) {
-    let mut pacer = heap.pacer();
-    let space = &mut heap.space();
-    pacer.note_cycle(full, space.totals.live, took);
-    pacer.plan(&heap.options, space, full);
 }
 
 struct Cycle<'a> {
@@ -410,6 +407,13 @@ fn drop_dead_samples(heap: &HeapInner, liveness: Liveness) {
     let mut kept = std::mem::take(&mut *samples());
     kept.retain(|sample| liveness.is_live(sample.address));
     samples().append(&mut kept);
+}
+
+/// What is left to do after a cycle once those who waited for it go on.
+pub(crate) fn finish(heap: &HeapInner) {
+    sweep_in_background(heap);
+    let pacer = heap.pacer();
+    pacer.plan_again(&heap.options, &mut heap.space());
 }
 
 /// Gives memory back to the system that nobody has needed for a while: half of it each time, because the program may

@@ -18,6 +18,8 @@ const FIRST_PACE: f64 = 1e-9;
 const LEAST_CYCLE: f64 = 1e-3;
 /// The least room between two cycles, as a part of what there is.
 const LEAST_PART: u64 = 16;
+/// When more than this part of what is allocated survives, and room is short, a young cycle is not worth its time.
+const MOST_SURVIVAL: f64 = 0.7;
 
 /// What the collector has measured.
 pub(crate) struct Pacer {
@@ -28,11 +30,19 @@ pub(crate) struct Pacer {
     full_pace: f64,
     /// Seconds that a young cycle lasts.
     young_cycle: f64,
+    /// What part of the allocated bytes the last young cycle found live.
+    survival: f64,
 }
 
 impl Pacer {
     pub fn new() -> Pacer {
-        Pacer { flipped: Instant::now(), rate: 0.0, full_pace: FIRST_PACE, young_cycle: 0.0 }
+        Pacer {
+            flipped: Instant::now(),
+            rate: 0.0,
+            full_pace: FIRST_PACE,
+            young_cycle: 0.0,
+            survival: 0.0,
+        }
     }
 
     /// Notes a flip, with what was allocated since the one before.
@@ -41,16 +51,18 @@ impl Pacer {
         let seconds = (now - self.flipped).as_secs_f64().max(1e-6);
         self.flipped = now;
         // Fast up, slowly down: an underestimate stalls, an overestimate costs a cycle too many.
-        self.rate = (allocated as f64 / seconds).max(self.rate * 0.75);
+        self.rate = (allocated as f64 / seconds).max(self.rate * 0.5);
     }
 
-    /// Notes how long a cycle took, from its start until memory was free again.
-    pub fn note_cycle(&mut self, full: bool, live: u64, took: Duration) {
+    /// Notes how long a cycle took, from its start until memory was free again, and what it marked of the bytes
+    /// allocated in the epoch that it ended.
+    pub fn note_cycle(&mut self, full: bool, marked: u64, allocated: u64, took: Duration) {
         let seconds = took.as_secs_f64();
         if full {
-            self.full_pace = seconds / live.max(1 << 20) as f64;
+            self.full_pace = seconds / marked.max(1 << 20) as f64;
         } else {
-            self.young_cycle = seconds.max(self.young_cycle * 0.75);
+            self.young_cycle = seconds.max(self.young_cycle * 0.5);
+            self.survival = marked as f64 / allocated.max(1) as f64;
         }
     }
 
@@ -72,19 +84,33 @@ impl Pacer {
         space.next_full = live > space.full_above;
         if let Some(limit) = space.limit {
             let room = limit.saturating_sub(live + space.external);
-            let least = room / LEAST_PART;
-            let margin = options.pacing;
-            let of_full = (self.full_pace * live as f64 + LEAST_CYCLE) * self.rate * margin;
-            let after_full = room.saturating_sub(of_full as u64).max(least);
-            // Another young cycle has to leave enough for a full one after it.
-            let of_young = (self.young_cycle + LEAST_CYCLE) * self.rate * margin;
-            let after_both = after_full.saturating_sub(of_young as u64);
-            if after_both < space.trigger / 2 {
-                space.next_full = true;
-            }
-            let most = if space.next_full { after_full } else { after_both };
-            space.trigger = space.trigger.min(most);
+            self.leave_room(options, space, room);
         }
         space.keep = grown.max(space.trigger) / BLOCK as u64;
+    }
+
+    /// The same once everything is swept, when it is known how much room there is.
+    pub fn plan_again(&self, options: &Options, space: &mut Space) {
+        if space.limit.is_some() {
+            let room = space.usable() + space.allocated_since;
+            self.leave_room(options, space, room);
+        }
+    }
+
+    /// Has the next cycle start so early that it ends before `room` is used up.
+    fn leave_room(&self, options: &Options, space: &mut Space, room: u64) {
+        let least = room / LEAST_PART;
+        let live = space.totals.live as f64;
+        let expected = |seconds: f64| ((seconds + LEAST_CYCLE) * self.rate * options.pacing) as u64;
+        let after_full = room.saturating_sub(expected(self.full_pace * live)).max(least);
+        // Another young cycle has to leave enough for a full one after it.
+        let after_both = after_full.saturating_sub(expected(self.young_cycle));
+        if after_both < space.trigger
+            && (after_both < space.trigger / 2 || self.survival > MOST_SURVIVAL)
+        {
+            space.next_full = true;
+        }
+        let most = if space.next_full { after_full } else { after_both };
+        space.trigger = space.trigger.min(most);
     }
 }

@@ -117,6 +117,8 @@ pub(crate) struct Space {
     given_back: BlockSet,
     unswept: BlockSet,
     swept: BlockSet,
+    /// Bytes of the holes of swept blocks.
+    swept_holes: u64,
     /// Not worth another look before the next full cycle.
     dense: BlockSet,
     in_use: BlockSet,
@@ -175,6 +177,7 @@ impl Space {
             given_back: BlockSet::default(),
             unswept: BlockSet::default(),
             swept: BlockSet::default(),
+            swept_holes: 0,
             dense: BlockSet::default(),
             in_use: BlockSet::default(),
             retired: VecDeque::new(),
@@ -266,6 +269,7 @@ impl Space {
             if let Some(block) = self.swept.take_first() {
                 // SAFETY: the block has been in use, so its slab is committed.
                 let coverage = Coverage::read_swept(unsafe { self.geometry.block_metadata(block) });
+                self.swept_holes -= coverage.free_bytes();
                 return Ok(self.hand_out(block, coverage, flip, 0));
             }
             let (found, ns) = self.sweep_for_hole(SWEEPS);
@@ -307,7 +311,7 @@ impl Space {
         self.geometry.bear(block, flip);
         // Who finds an object in the block by what the thread stores from here on finds the block's birth (I9).
         fence(Ordering::Release);
-        self.allocated_since += (coverage.free_granules() * GRANULE) as u64;
+        self.allocated_since += coverage.free_bytes();
         let address = self.geometry.block_address(block);
         TakenBlock { address, coverage, zeroed: false, sweep_ns }
     }
@@ -461,11 +465,24 @@ impl Space {
         let start = Instant::now();
         for _ in 0..count {
             let Some(block) = self.unswept.take_first() else { break };
-            let dense = self.sweep(block).free_granules() < DENSE_GRANULES;
-            if dense { &mut self.dense } else { &mut self.swept }.insert(block);
+            let coverage = self.sweep(block);
+            if coverage.free_granules() < DENSE_GRANULES {
+                self.dense.insert(block);
+            } else {
+                self.swept.insert(block);
+                self.swept_holes += coverage.free_bytes();
+            }
         }
         self.totals.sweep_ns += start.elapsed().as_nanos() as u64;
         self.unswept.len() > 0
+    }
+
+    /// Bytes that can still be allocated in blocks under the limit, once everything is swept; without a limit, as much
+    /// as there are.
+    pub fn usable(&self) -> u64 {
+        let room = self.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.footprint()));
+        let fresh = room / BLOCK_FOOTPRINT * BLOCK as u64;
+        fresh.saturating_add(self.swept_holes + self.free.len() as u64 * BLOCK as u64)
     }
 
     /// Moves on to the next mark and returns it, if no stale state of it can be left anywhere (I5).
@@ -488,6 +505,9 @@ impl Space {
     ) -> Option<BlockIndex> {
         let mut at = from;
         for _ in 0..count {
+            if stage == SortStage::Swept && self.swept.len() == 0 {
+                self.swept_holes = 0;
+            }
             let set = match stage {
                 SortStage::InUse => &mut self.in_use,
                 SortStage::Swept => &mut self.swept,
@@ -571,6 +591,7 @@ impl Space {
         let sets =
             [&mut self.in_use, &mut self.unswept, &mut self.swept, &mut self.dense, &mut self.free];
         let blocks: Vec<_> = sets.into_iter().flat_map(|set| set.drain()).collect();
+        self.swept_holes = 0;
         self.resident_blocks -= blocks.len() as u64;
         blocks
     }
