@@ -174,22 +174,20 @@ impl<P: Participant> Handshakes<P> {
         member.status.compare_exchange(NATIVE, 0, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
-    /// Waits while the collector acts for the thread, and leaves native state; passes what is pending otherwise.
+    /// Waits while the collector acts for the thread, and leaves native state; passes what is pending then.
     #[cold]
     pub fn leave_native_slowly(&self, member: &Member<P>) {
         loop {
             let status = member.status.load(Ordering::Relaxed);
             if status & CLAIMED != 0 {
-                let mut registry = self.lock();
-                while member.status.load(Ordering::Relaxed) & CLAIMED != 0 {
-                    registry =
-                        self.released.wait(registry).expect("no panic under the registry's lock");
-                }
+                self.wait_while_claimed(member, self.lock());
                 continue;
             }
+            // A claim needs no lock, so that one may have come in since; then this fails. Acquire: as above.
+            let running = status & !NATIVE;
             let left = member.status.compare_exchange(
                 status,
-                status & !NATIVE,
+                running,
                 Ordering::Acquire,
                 Ordering::Relaxed,
             );
@@ -199,6 +197,16 @@ impl<P: Participant> Handshakes<P> {
                 }
                 return;
             }
+        }
+    }
+
+    fn wait_while_claimed<'a>(
+        &'a self,
+        member: &Member<P>,
+        mut registry: MutexGuard<'a, Registry<P>>,
+    ) {
+        while member.status.load(Ordering::Relaxed) & CLAIMED != 0 {
+            registry = self.released.wait(registry).expect("no panic under the registry's lock");
         }
     }
 
@@ -229,14 +237,7 @@ impl<P: Participant> Handshakes<P> {
         member.status.fetch_or(NATIVE | CLAIMED, Ordering::Release);
         let registry = self.lock();
         self.note_passed(registry);
-        let mut registry = self.lock();
-        while member.status.load(Ordering::Acquire) & CLAIMED != 0 {
-            registry = self.released.wait(registry).expect("no panic under the registry's lock");
-        }
-        // Only the thread itself leaves native state.
-        member.status.fetch_and(!NATIVE, Ordering::Acquire);
-        drop(registry);
-        self.safepoint(member);
+        self.leave_native_slowly(member);
     }
 
     fn note_passed(&self, mut registry: MutexGuard<'_, Registry<P>>) {
@@ -436,16 +437,25 @@ mod tests {
 
     /// Runs `thread` on an attached thread beside `collector`, which is given the thread's seat.
     fn beside(thread: fn(&World, &Me, &Seat), collector: fn(&World, &Seat)) {
-        loom::model(move || {
-            let world: World = Arc::new(Handshakes::new());
-            let (me, seat) = attach(&world);
-            let spawned = {
-                let (world, seat) = (Arc::clone(&world), Arc::clone(&seat));
-                thread::spawn(move || thread(&world, &me, &seat))
-            };
-            collector(&world, &seat);
-            spawned.join().unwrap();
-        });
+        loom::model(move || run_beside(thread, collector));
+    }
+
+    /// The same, in those interleavings alone that take the processor away from a thread twice at most.
+    fn beside_bounded(thread: fn(&World, &Me, &Seat), collector: fn(&World, &Seat)) {
+        let mut bounded = loom::model::Builder::new();
+        bounded.preemption_bound = Some(2);
+        bounded.check(move || run_beside(thread, collector));
+    }
+
+    fn run_beside(thread: fn(&World, &Me, &Seat), collector: fn(&World, &Seat)) {
+        let world: World = Arc::new(Handshakes::new());
+        let (me, seat) = attach(&world);
+        let spawned = {
+            let (world, seat) = (Arc::clone(&world), Arc::clone(&seat));
+            thread::spawn(move || thread(&world, &me, &seat))
+        };
+        collector(&world, &seat);
+        spawned.join().unwrap();
     }
 
     fn leave(world: &World, me: &Me, seat: &Seat) {
@@ -549,6 +559,23 @@ mod tests {
                 world.for_each(|seat| seat.touch());
                 assert!(seat.handed() > 0);
                 world.release();
+            },
+        );
+    }
+
+    #[test]
+    fn a_thread_that_was_held_meets_the_next_handshake() {
+        beside_bounded(
+            |world, me, seat| {
+                world.safepoint(me);
+                seat.touch();
+                leave(world, me, seat);
+            },
+            |world, seat| {
+                world.hold();
+                world.release();
+                world.handshake(Request::Begin);
+                assert!(seat.handed() > 0);
             },
         );
     }
