@@ -173,7 +173,9 @@ pub(crate) fn run(heap: &HeapInner, kind: Kind) {
 
 /// Sweeps what no thread has taken since the last cycle, a few blocks at a time.
 fn sweep_in_background(heap: &HeapInner) {
-    while heap.space().sweep_some(SWEPT_AT_ONCE) {}
+    while heap.space().sweep_some(SWEPT_AT_ONCE) {
+        heap.share_space();
+    }
 }
 
 struct Cycle<'a> {
@@ -323,6 +325,7 @@ impl<'a> Cycle<'a> {
             let mut from = Some(BlockIndex(0));
             while let Some(at) = from {
                 from = heap.space().sort_some(*stage, at, SORTED_AT_ONCE, self.liveness.flip);
+                heap.share_space();
             }
         }
         let mut from = Some(0);
@@ -332,6 +335,7 @@ impl<'a> Cycle<'a> {
                 let poisoned = heap.options.poison;
                 let given_back = LargeSpace::clean(heap.spans, span, poisoned);
                 heap.space().release_large(span, given_back);
+                heap.share_space();
             }
             from = next;
         }

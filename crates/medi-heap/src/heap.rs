@@ -4,8 +4,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
+use std::{hint, thread};
 
 use crate::collector::Collector;
 use crate::cycle::CycleTotals;
@@ -27,6 +28,11 @@ use crate::stats::{PauseCause, Pauses, Stats, TypeUse};
 use crate::types::{TypeId, TypeLayout, TypeRegistry};
 use crate::verify::WriteSnapshot;
 use crate::weak::WeakGate;
+
+/// How often a thread looks whether the space is to be had before it sleeps: some tens of microseconds.
+const LOOKS: u32 = 1000;
+/// How often the collector makes way before it goes on.
+const YIELDS: u32 = 100;
 
 /// A collected heap. Cloning is cheap and gives the same heap; its memory goes back to the system when the
 /// last clone, handle and mutator are gone.
@@ -61,6 +67,8 @@ pub(crate) struct HeapInner {
     epochs: Mutex<Epochs>,
     pacer: Mutex<Pacer>,
     space: Mutex<Space>,
+    /// Threads that wait for it.
+    space_wanted: AtomicU32,
     pub geometry: Geometry,
     pub spans: Spans,
     pub types: TypeRegistry,
@@ -84,9 +92,43 @@ pub(crate) struct HeapInner {
 }
 
 impl HeapInner {
+    /// The memory. Its lock is held for microseconds, less than it takes to put a thread to sleep and wake it, so
+    /// that waiting for it starts with looking again.
     pub fn space(&self) -> MutexGuard<'_, Space> {
+        match self.space.try_lock() {
+            Ok(space) => space,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => self.wait_for_space(),
+        }
+    }
+
+    #[cold]
+    fn wait_for_space(&self) -> MutexGuard<'_, Space> {
+        self.space_wanted.fetch_add(1, Ordering::Relaxed);
+        let mut found = None;
+        for _ in 0..LOOKS {
+            hint::spin_loop();
+            found = self.space.try_lock().ok();
+            if found.is_some() {
+                break;
+            }
+        }
         // A panic with the lock held is a report of corruption; later users may as well see what they see.
-        self.space.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        let wait = || self.space.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let space = found.unwrap_or_else(wait);
+        self.space_wanted.fetch_sub(1, Ordering::Relaxed);
+        space
+    }
+
+    /// Lets threads have the space that wait for it, between two steps of long work on it: the lock goes to whoever
+    /// comes first, and that is who has just given it up.
+    pub fn share_space(&self) {
+        for _ in 0..YIELDS {
+            if self.space_wanted.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            thread::yield_now();
+        }
     }
 
     pub fn note_pause(&self, cause: PauseCause, pause: Duration) {
@@ -190,6 +232,7 @@ impl Heap {
             mark: AtomicU8::new(space.mark),
             flip: AtomicU32::new(first.flip),
             space: Mutex::new(space),
+            space_wanted: AtomicU32::new(0),
             types: TypeRegistry::default(),
             ranges: Mutex::default(),
             roots: HandleTable::new(true),
