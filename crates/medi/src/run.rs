@@ -1,5 +1,7 @@
 //! `medi run`: compile, run, report.
 
+use std::fmt::Arguments;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use medi_check::mir;
@@ -19,23 +21,28 @@ pub fn run(request: &RunRequest) -> u8 {
         Ok((sources, Some(program))) => (sources, program),
         Ok((_, None)) | Err(Failure::DoesNotCompile) => return exit::DOES_NOT_COMPILE,
         Err(Failure::Unreadable(problem)) => {
-            eprintln!("error: {problem}");
+            complain(format_args!("error: {problem}"));
             return exit::USAGE;
         }
     };
     match start(request, sources, &program) {
         Ok(outcome) => {
             if let Some(error) = &outcome.error {
-                eprintln!("{error}");
+                complain(format_args!("{error}"));
             }
             // Only the low byte of an exit code reaches the parent, as for every program.
             outcome.exit_code as u8
         }
         Err(problem) => {
-            eprintln!("error: {problem}");
+            complain(format_args!("error: {problem}"));
             exit::STOPPED
         }
     }
+}
+
+/// Writes to standard error. If nobody reads that any more, the exit code still says what happened.
+fn complain(message: Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{message}");
 }
 
 fn start(

@@ -13,7 +13,7 @@ use crate::value::{Value, text};
 
 super::table! {
     call equals, call hash, call compare, leaf hash_int, call raise, call raise_argument,
-    call raise_failure, call raise_index, call raise_missing_key,
+    call raise_failure, call raise_index, call raise_missing_key, call raise_race,
 }
 
 /// The comparer of a call.
@@ -145,6 +145,13 @@ unsafe extern "C" fn raise_failure(context: *mut Context, message: u64) {
 unsafe extern "C" fn raise_index(context: *mut Context, index: i64, len: i64) {
     // SAFETY: see the module `natives`.
     unsafe { Call::new(context) }.raise(stubs::index_error(index, len));
+}
+
+/// `raise_race(message: string)`: tasks have changed something at the same time, so that it cannot be used.
+unsafe extern "C" fn raise_race(context: *mut Context, message: u64) {
+    // SAFETY: see the module `natives`.
+    let (call, message) = unsafe { (Call::new(context), text(message)) };
+    call.raise(RuntimeError::new(codes::RACE, message).with_help(stubs::RACE_HELP));
 }
 
 /// `raise_missing_key[K](key: K)`.

@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 /// The top of the repository, from where programs are run, so that paths in messages are short.
 pub fn root() -> PathBuf {
@@ -17,6 +20,23 @@ pub fn medi(args: &[&str]) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// What a command gives. One that hangs is killed, and the test fails: no program of the tests takes minutes.
+pub fn finished(command: &mut Command) -> Output {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.expect("medi starts");
+    let id = i32::try_from(child.id()).expect("a process id");
+    let (send, ended) = mpsc::channel();
+    thread::spawn(move || send.send(child.wait_with_output()));
+    match ended.recv_timeout(Duration::from_secs(300)) {
+        Ok(output) => output.expect("medi ends"),
+        Err(_) => {
+            // SAFETY: the child has not been waited for, so its id is its own.
+            unsafe { libc::kill(id, libc::SIGKILL) };
+            panic!("{command:?} does not end");
+        }
+    }
 }
 
 pub fn text(bytes: &[u8]) -> String {

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use crate::support::{medi, text, transcript};
+use crate::support::{finished, medi, text, transcript};
 
 /// Modes that show a reference which nobody roots, or a store without its barrier.
 const MODES: &[&[&str]] = &[
@@ -18,7 +18,7 @@ const MODES: &[&[&str]] = &[
 
 fn run(flags: &[&str], program: &str, args: &[&str]) -> Output {
     let path = format!("crates/medi/tests/tasks/{program}.medi");
-    medi(&["run"]).args(flags).arg(path).args(args).output().expect("medi starts")
+    finished(medi(&["run"]).args(flags).arg(path).args(args))
 }
 
 #[test]
@@ -48,6 +48,21 @@ fn a_race_ends_well_or_with_an_error_and_never_breaks_the_process() {
             };
             assert!(expected, "{flags:?}, seed {seed}: {}", transcript(&output));
         }
+    }
+}
+
+/// Two tasks that put entries into one place of a map leave no free place in its index, where a search ended.
+#[test]
+fn a_search_in_a_map_that_tasks_have_filled_up_ends() {
+    for _ in 0..20 {
+        let output = run(&["--threads", "2"], "full_map", &["10000"]);
+        let errors = text(&output.stderr);
+        let expected = match output.status.code() {
+            Some(0) => errors.is_empty(),
+            Some(1) => ["R0003", "R0016"].iter().any(|code| errors.contains(code)),
+            _ => false,
+        };
+        assert!(expected, "{}", transcript(&output));
     }
 }
 
