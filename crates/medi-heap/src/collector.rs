@@ -155,7 +155,9 @@ fn serve_one(desk: &Desk, heap: &HeapInner, kind: Kind) -> bool {
     desk.ended.notify_all();
     let failed = state.failure.is_some();
     drop(state);
-    if !failed {
+    if failed {
+        heap.cleaners.close();
+    } else {
         cycle::finish(heap);
     }
     !failed

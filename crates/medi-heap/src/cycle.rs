@@ -99,6 +99,9 @@ pub(crate) fn run(heap: &HeapInner, kind: Kind) {
     }
     drop_dead_samples(heap, cycle.liveness);
     cycle.end();
+    // Objects that have moved would be compared with where they were.
+    let verifiable = options.verify && !options.moving;
+    heap.cleaners.visit(cycle.liveness, cycle.full, options.plant, verifiable);
 
     if check_writes {
         // SAFETY: all threads are held, and nothing has been swept.

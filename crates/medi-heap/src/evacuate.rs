@@ -56,6 +56,7 @@ pub(crate) unsafe fn evacuate(heap: &HeapInner, space: &mut Space, types: &[Type
     // SAFETY: all threads are held.
     unsafe { for_each_root(heap, &mut update) };
     heap.weaks.visit(&mut update);
+    heap.cleaners.for_each_address(&mut update);
     for new in moved.values() {
         // SAFETY: a copy of a live object is here.
         unsafe {

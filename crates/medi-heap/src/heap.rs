@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 use std::{hint, thread};
 
+use crate::cleaner::Cleaners;
 use crate::collector::Collector;
 use crate::cycle::CycleTotals;
 use crate::embedder::Embedder;
@@ -76,6 +77,7 @@ pub(crate) struct HeapInner {
     pub roots: HandleTable,
     pub weaks: HandleTable,
     pub weak_gate: WeakGate,
+    pub cleaners: Cleaners,
     pub inbox: Inbox,
     /// What goes into handles or out of them has to be marked.
     shading: AtomicBool,
@@ -211,6 +213,7 @@ impl HeapInner {
 impl Drop for HeapInner {
     fn drop(&mut self) {
         self.collector.quit();
+        self.cleaners.end();
     }
 }
 
@@ -238,6 +241,7 @@ impl Heap {
             roots: HandleTable::new(true),
             weaks: HandleTable::new(false),
             weak_gate: WeakGate::default(),
+            cleaners: Cleaners::default(),
             inbox: Inbox::default(),
             shading: AtomicBool::new(false),
             samples: Mutex::default(),
@@ -252,6 +256,10 @@ impl Heap {
 
     pub(crate) fn from_inner(inner: &Arc<HeapInner>) -> Heap {
         Heap(Arc::clone(inner))
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<HeapInner> {
+        &self.0
     }
 
     /// The options that the heap was made with.
@@ -331,6 +339,9 @@ impl Heap {
             swept_blocks: space.totals.swept_blocks,
             returned_bytes: space.totals.returned,
             barrier_slow_paths: slow_paths,
+            cleaners_registered: heap.cleaners.counts.registered.load(Ordering::Relaxed),
+            cleaners_ready: heap.cleaners.counts.ready.load(Ordering::Relaxed),
+            cleaned: heap.cleaners.counts.cleaned.load(Ordering::Relaxed),
             pauses: heap.pauses.lock().expect("recording does not panic").summary(),
         }
     }

@@ -35,6 +35,8 @@
 mod address;
 mod barrier;
 mod block_set;
+mod cleaner;
+mod cleaner_table;
 mod collector;
 mod coverage;
 mod cycle;
@@ -64,6 +66,7 @@ mod verify;
 mod weak;
 
 pub use address::ObjectRef;
+pub use cleaner::{Cleaner, CleanerQueue};
 pub use embedder::{Embedder, HandlesOnly};
 pub use error::{Bytes, HeapError, OutOfMemory, Reason, Shortage};
 pub use handles::{Handle, HandleScope, Root, Weak};

@@ -93,6 +93,10 @@ pub enum Plant {
     SkipEnd,
     /// Weak references to dead objects are left as they were.
     KeepWeak,
+    /// Cleaners of dead objects stay registered.
+    KeepCleaners,
+    /// Cleaners of old objects become ready.
+    CleanLive,
     /// The write barrier logs nothing.
     SkipLog,
 }

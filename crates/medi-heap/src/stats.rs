@@ -90,6 +90,12 @@ pub struct Stats {
     pub returned_bytes: u64,
     /// How often a reference store took the barrier's slow path.
     pub barrier_slow_paths: u64,
+    /// Objects that are registered with cleaner queues.
+    pub cleaners_registered: u64,
+    /// Payloads of dead objects that nobody has taken yet.
+    pub cleaners_ready: u64,
+    /// Payloads that were taken.
+    pub cleaned: u64,
     /// Pauses by cause, in the order of [`PauseCause::ALL`].
     pub pauses: [PauseStats; 4],
 }

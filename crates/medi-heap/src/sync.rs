@@ -1,4 +1,4 @@
-//! The synchronisation that the stop protocol is written with: `std`'s, or loom's when it is checked.
+//! The synchronisation that the handshakes and the queues are written with: `std`'s, or loom's when it is checked.
 //!
 //! Only code that loom explores imports from here; the rest of the heap runs while the protocol
 //! guarantees exclusion and uses `std` directly.

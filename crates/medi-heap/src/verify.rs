@@ -4,8 +4,8 @@
 //! the plainest way, a set and a worklist, with none of the marker's code, and compares: what is reachable
 //! must be marked or new, and nothing else, unless threads have run meanwhile; objects must lie where objects can
 //! lie, not overlap, and carry start and end in their metadata; weak references must be nil or refer to what is
-//! live. A second check, for the barrier: an object whose references changed since the last cycle must
-//! have been logged.
+//! live; cleaners must be registered for what lives and ready for what has died. A second check, for the barrier: an
+//! object whose references changed since the last cycle must have been logged.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -40,6 +40,8 @@ pub(crate) enum What {
     LeavesItsBlock,
     WrongEnd,
     WeakToTheDead { referent: usize },
+    CleanerOfTheDead,
+    CleanedAlive,
     LiveBytes { counted: u64, marked: u64 },
 }
 
@@ -80,6 +82,12 @@ impl fmt::Display for Violation {
                     f,
                     "the weak reference at {object:#x} still refers to {referent:#x}, which is dead"
                 )
+            }
+            What::CleanerOfTheDead => {
+                write!(f, "a cleaner is registered for {object:#x}, which is dead")
+            }
+            What::CleanedAlive => {
+                write!(f, "the cleaner of the object at {object:#x} is ready, but that lives")
             }
             What::LiveBytes { counted, marked } => {
                 write!(f, "{counted} bytes can be reached, but marking counted {marked}")
@@ -183,13 +191,13 @@ pub(crate) unsafe fn verify(
     }
 
     let mut stale = None;
+    let live = |address| match exact {
+        true => reached.contains(&address),
+        false => liveness.is_live(address),
+    };
     let mut check_weak = |holder: usize, slot: *mut usize| {
         // SAFETY: the slot is a weak handle's or a live weak cell's.
         let referent = unsafe { *slot };
-        let live = |address| match exact {
-            true => reached.contains(&address),
-            false => liveness.is_live(address),
-        };
         if referent != 0 && !live(referent) {
             stale = Some(Violation {
                 object: holder,
@@ -206,6 +214,20 @@ pub(crate) unsafe fn verify(
             check_weak(*address, weak_slot(*address));
         }
     }
+    let nameless = |object, what| Violation { object, name: String::new(), what };
+    heap.cleaners.for_each_address(&mut |slot| {
+        // SAFETY: the slot is an entry's.
+        let address = unsafe { *slot };
+        if !live(address) {
+            stale = Some(nameless(address, What::CleanerOfTheDead));
+        }
+    });
+    heap.cleaners.for_each_dead(&mut |address| {
+        // Threads may have put new objects there since.
+        if liveness.is_marked(address) || exact && reached.contains(&address) {
+            stale = Some(nameless(address, What::CleanedAlive));
+        }
+    });
     stale.map_or(Ok(()), Err)
 }
 

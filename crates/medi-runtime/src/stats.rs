@@ -3,7 +3,7 @@
 //! JSON fields, in bytes and nanoseconds: `cycles`, `allocated_bytes`, `live_bytes`, `heap_bytes`,
 //! `peak_heap_bytes`, `peak_rss_bytes`, `large_bytes`, `free_bytes`, `returned_bytes`, `external_bytes` (scope memory held now),
 //! `limit_bytes`, `marked_objects`, `marked_bytes`, `mark_wall_ns`, `mark_cpu_ns`, `sweep_ns`, `swept_blocks`,
-//! `barrier_slow_paths`, `wall_ns`, `cpu_ns` (of the process), and `pauses`: for each cause (`handshake`, `slow_path`,
+//! `barrier_slow_paths`, `cleaners_registered`, `cleaners_ready`, `cleaned`, `wall_ns`, `cpu_ns` (of the process), and `pauses`: for each cause (`handshake`, `slow_path`,
 //! `sweep`, `stall`) `count`, `p50`, `p99`, `p999` and `max`.
 
 use std::fmt::Write as _;
@@ -78,6 +78,9 @@ impl RunStats {
             "sweep_ns": h.sweep_ns,
             "swept_blocks": h.swept_blocks,
             "barrier_slow_paths": h.barrier_slow_paths,
+            "cleaners_registered": h.cleaners_registered,
+            "cleaners_ready": h.cleaners_ready,
+            "cleaned": h.cleaned,
             "wall_ns": self.wall.as_nanos() as u64,
             "cpu_ns": self.cpu.as_nanos() as u64,
             "pauses": pauses,
@@ -106,6 +109,13 @@ impl RunStats {
                 ),
             ),
             ("sweeping", time(h.sweep_ns)),
+            (
+                "cleaners",
+                format!(
+                    "{} registered, {} ready, {} cleaned",
+                    h.cleaners_registered, h.cleaners_ready, h.cleaned
+                ),
+            ),
             (
                 "run",
                 format!("{:.3} s, CPU {:.3} s", self.wall.as_secs_f64(), self.cpu.as_secs_f64()),

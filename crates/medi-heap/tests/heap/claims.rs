@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::common::{NEXT, Setup, list, list_len, quick};
 use medi_heap::layout::{ARRAY_DATA, LIMIT, MutatorWords, PAGE, POISON, SKIP};
 use medi_heap::{
-    HandlesOnly, Heap, HeapError, ObjectRef, OnCycle, Options, PauseCause, Plant, Reason,
-    TypeLayout,
+    CleanerQueue, HandlesOnly, Heap, HeapError, ObjectRef, OnCycle, Options, PauseCause, Plant,
+    Reason, TypeLayout,
 };
 
 #[test]
@@ -460,10 +460,14 @@ fn plant(plant: Plant, options: Options) -> String {
     panic_of(move || {
         let mut t = Setup::new(Options { plant: Some(plant), verify: true, ..options });
         let (node, cell) = (t.node, t.weak_cell);
+        let queue = CleanerQueue::new(&t.heap);
         t.mutator.scope(|scope| {
             let old = list(scope, node, 5);
             let gone = scope.alloc_fixed(node).unwrap();
             let _weak = scope.alloc_weak(cell, gone).map(|o| scope.handle(o)).unwrap();
+            queue.register(scope, old.get(), "old");
+            let died = scope.alloc_fixed(node).unwrap();
+            queue.register(scope, died, "died");
             scope.collect();
             let new = scope.alloc_fixed(node).unwrap();
             // SAFETY: both are live.
@@ -480,6 +484,8 @@ fn the_verifier_finds_each_planted_bug() {
         (Plant::SkipField, "can be reached, but marking did not find it"),
         (Plant::SkipEnd, "does not say where the object ends"),
         (Plant::KeepWeak, "which is dead"),
+        (Plant::KeepCleaners, "a cleaner is registered for"),
+        (Plant::CleanLive, "is ready, but that lives"),
     ] {
         let message = plant(bug, quick());
         assert!(message.contains(finding), "{bug:?}: {message}");

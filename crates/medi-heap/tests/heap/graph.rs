@@ -6,7 +6,10 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use medi_heap::layout::{ARRAY_DATA, MutatorWords};
-use medi_heap::{HandlesOnly, Heap, Mutator, ObjectRef, Options, Root, TypeId, TypeLayout, Weak};
+use medi_heap::{
+    Cleaner, CleanerQueue, HandlesOnly, Heap, Mutator, ObjectRef, Options, Root, TypeId,
+    TypeLayout, Weak,
+};
 use proptest::prelude::*;
 
 const REGISTERS: usize = 6;
@@ -66,6 +69,9 @@ enum Step {
     Keep { register: usize },
     Unkeep { which: usize },
     Watch { register: usize },
+    Guard { register: usize },
+    Cancel { which: usize },
+    Poll,
     Collect,
     CollectYoung,
     Native,
@@ -85,7 +91,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => register.clone().prop_map(|register| Step::Clear { register }),
         1 => register.clone().prop_map(|register| Step::Keep { register }),
         1 => (0..8usize).prop_map(|which| Step::Unkeep { which }),
-        1 => register.prop_map(|register| Step::Watch { register }),
+        1 => register.clone().prop_map(|register| Step::Watch { register }),
+        3 => register.prop_map(|register| Step::Guard { register }),
+        1 => (0..8usize).prop_map(|which| Step::Cancel { which }),
+        1 => Just(Step::Poll),
         1 => Just(Step::Collect),
         2 => Just(Step::CollectYoung),
         1 => Just(Step::Native),
@@ -110,6 +119,10 @@ struct World {
     register_ids: [Option<Id>; REGISTERS],
     kept: Vec<(Root, Id)>,
     watched: Vec<(Weak, Id)>,
+    /// Its payloads count up.
+    queue: CleanerQueue<u64>,
+    guards: u64,
+    guarded: Vec<(u64, Cleaner<u64>, Id)>,
     objects: Vec<Model>,
 }
 
@@ -192,9 +205,35 @@ impl World {
                     self.watched.push((self.mutator.weak(object), id));
                 }
             }
+            Step::Guard { register } => {
+                if let Some((object, id)) = self.object(register) {
+                    let cleaner = self.queue.register(&self.mutator, object, self.guards);
+                    self.guarded.push((self.guards, cleaner, id));
+                    self.guards += 1;
+                }
+            }
+            Step::Cancel { which } => {
+                let Some((payload, cleaner, id)) = self.guarded.get(which) else { return };
+                match cleaner.cancel() {
+                    Some(cancelled) => {
+                        assert_eq!(cancelled, *payload);
+                        assert_eq!(cleaner.cancel(), None, "a payload is given out once");
+                        self.guarded.swap_remove(which);
+                    }
+                    None => assert!(!self.reachable().contains(id), "a live object was cleaned"),
+                }
+            }
+            Step::Poll => self.clean(),
             Step::Collect => {
                 self.mutator.collect();
                 let live = self.reachable();
+                self.clean();
+                for (_, _, id) in &self.guarded {
+                    assert!(live.contains(id), "a dead object was not cleaned");
+                }
+                let stats = self.mutator.heap().stats();
+                assert_eq!(stats.cleaners_registered, self.guarded.len() as u64);
+                assert_eq!(stats.cleaners_ready, 0);
                 for (weak, id) in &self.watched {
                     assert_eq!(weak.get().is_some(), live.contains(id), "a weak handle is wrong");
                 }
@@ -205,6 +244,17 @@ impl World {
                 self.mutator.leave_native();
             }
             Step::Check => self.check(),
+        }
+    }
+
+    /// Takes what the queue has: each payload was registered for an object that is dead, and comes once.
+    fn clean(&mut self) {
+        let live = self.reachable();
+        while let Some(payload) = self.queue.poll() {
+            let at = self.guarded.iter().position(|(guard, _, _)| *guard == payload);
+            let (_, cleaner, id) = self.guarded.swap_remove(at.expect("a payload comes once"));
+            assert!(!live.contains(&id), "a live object was cleaned");
+            assert_eq!(cleaner.cancel(), None, "a payload is given out once");
         }
     }
 
@@ -319,6 +369,9 @@ fn run(options: Options, steps: &[Step]) {
         register_ids: [None; REGISTERS],
         kept: Vec::new(),
         watched: Vec::new(),
+        queue: CleanerQueue::new(&heap),
+        guards: 0,
+        guarded: Vec::new(),
         objects: Vec::new(),
     };
     for step in steps {

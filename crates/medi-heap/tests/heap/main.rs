@@ -1,6 +1,7 @@
 //! The heap from outside, as an embedder uses it.
 
 mod claims;
+mod cleaners;
 mod common;
 mod graph;
 mod threads;

@@ -7,7 +7,7 @@ use crate::common::{NEXT, Setup, list, list_len, quick};
 use medi_heap::layout::MutatorWords;
 use medi_heap::{Heap, Mutator, Options, PauseCause, TypeId};
 
-fn on_thread<R>(heap: &Heap, run: impl FnOnce(&mut Mutator) -> R) -> R {
+pub fn on_thread<R>(heap: &Heap, run: impl FnOnce(&mut Mutator) -> R) -> R {
     let mut words = MutatorWords::new();
     // SAFETY: the words outlive the mutator and belong to it alone.
     let mut mutator = unsafe { heap.attach(&raw mut words) };
