@@ -35,7 +35,7 @@ pub(crate) struct Barrier {
     pub log: Log,
     pub phase: Cell<Phase>,
     /// The number of the flip whose epoch the log is of.
-    pub flip: Cell<u32>,
+    pub flip: Cell<u64>,
     /// That epoch's colour.
     pub epoch: Cell<u8>,
     /// Slow paths taken. Written by the thread alone, read by statistics.

@@ -318,7 +318,7 @@ impl<T> Table<T> {
             if entries.get(index).is_none_or(|slot| slot.key != key || slot.address == 0) {
                 continue;
             }
-            if life == Life::New {
+            if matches!(life, Life::New | Life::Undecided) {
                 entries.list_young(index);
                 continue;
             }

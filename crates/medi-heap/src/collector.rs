@@ -28,7 +28,11 @@ pub(crate) enum Kind {
 
 /// Stands for a cycle that starts after it was asked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct Ticket {
+    number: u64,
+    /// A young cycle during a full one does as well.
+    young_will_do: bool,
+}
 
 /// How often the thread looks for idle memory at most.
 const LEAST_DELAY: Duration = Duration::from_millis(1);
@@ -36,9 +40,12 @@ const LEAST_DELAY: Duration = Duration::from_millis(1);
 #[derive(Default)]
 struct State {
     asked: Option<Kind>,
-    /// Cycles that have started, and that have ended.
+    /// Cycles that have started. They are numbered in that order.
     started: u64,
+    /// The highest number of a cycle that has ended.
     ended: u64,
+    /// The same without those that ran during another.
+    ended_alone: u64,
     running: bool,
     quit: bool,
     /// What was found wrong; there are no more cycles then.
@@ -76,7 +83,7 @@ impl Collector {
             panic!("{message}");
         }
         state.asked = state.asked.max(Some(kind));
-        let ticket = Ticket(state.started + 1);
+        let ticket = Ticket { number: state.started + 1, young_will_do: kind < Kind::Full };
         if !state.running {
             state.running = true;
             let (desk, heap) = (Arc::clone(&self.desk), Arc::downgrade(heap));
@@ -97,11 +104,32 @@ impl Collector {
             if let Some(message) = &state.failure {
                 return Err(message.clone());
             }
-            if state.ended >= ticket.0 {
+            let ended = if ticket.young_will_do { state.ended } else { state.ended_alone };
+            if ended >= ticket.number {
                 return Ok(());
             }
             state = self.desk.ended.wait(state).expect("no panic at the collector's desk");
         }
+    }
+
+    /// Whether a young cycle would do for what was asked. On the collector's thread, which is in a full cycle.
+    pub fn young_is_asked(&self) -> bool {
+        self.desk.state().asked.is_some_and(|kind| kind < Kind::Full)
+    }
+
+    /// Starts on a young cycle, if one does for what was asked; returns its number. On the collector's thread.
+    pub fn start_young(&self) -> Option<u64> {
+        let mut state = self.desk.state();
+        state.asked.take_if(|kind| *kind < Kind::Full)?;
+        state.started += 1;
+        Some(state.started)
+    }
+
+    /// Notes that this young cycle has ended.
+    pub fn end_young(&self, number: u64) {
+        let mut state = self.desk.state();
+        state.ended = state.ended.max(number);
+        self.desk.ended.notify_all();
     }
 
     /// Lets the thread end.
@@ -117,6 +145,7 @@ fn serve(desk: &Desk, heap: &Weak<HeapInner>) {
     let mut looked = Instant::now();
     loop {
         let mut asked = None;
+        let number;
         {
             let mut state = desk.state();
             while asked.is_none() && !state.quit {
@@ -132,10 +161,11 @@ fn serve(desk: &Desk, heap: &Weak<HeapInner>) {
                 return;
             }
             state.started += asked.is_some() as u64;
+            number = state.started;
         }
         let Some(heap) = heap.upgrade() else { return };
         if let Some(kind) = asked
-            && !serve_one(desk, &heap, kind)
+            && !serve_one(desk, &heap, kind, number)
         {
             return;
         }
@@ -146,11 +176,12 @@ fn serve(desk: &Desk, heap: &Weak<HeapInner>) {
     }
 }
 
-/// Runs a cycle; false when it found something wrong.
-fn serve_one(desk: &Desk, heap: &HeapInner, kind: Kind) -> bool {
+/// Runs the cycle of this number; false when it found something wrong.
+fn serve_one(desk: &Desk, heap: &HeapInner, kind: Kind, number: u64) -> bool {
     let ran = panic::catch_unwind(AssertUnwindSafe(|| cycle::run(heap, kind)));
     let mut state = desk.state();
-    state.ended += 1;
+    state.ended = state.ended.max(number);
+    state.ended_alone = number;
     state.failure = ran.err().map(|payload| message(&*payload));
     desk.ended.notify_all();
     let failed = state.failure.is_some();

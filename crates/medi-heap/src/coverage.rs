@@ -43,8 +43,8 @@ impl Coverage {
         Coverage { words }
     }
 
-    /// The same for a block that has been swept, in which any start is that of a live object, while the marker may
-    /// be changing states: what is read here does not change (I2).
+    /// The same for a block in which any start is that of a live object, while the marker may be changing states:
+    /// what is read here does not change (I2).
     pub fn read_swept(metadata: &[AtomicU8; BLOCK_GRANULES]) -> Coverage {
         let mut words = [0; WORDS];
         let mut carry = false;
@@ -77,6 +77,15 @@ impl Coverage {
                         *eight = (u64::from_le_bytes(*eight) & kept).to_le_bytes();
                     }
                 }
+            }
+        }
+    }
+
+    /// The same while a marker may be changing states of what is covered, and may look at what is not (I2).
+    pub fn clear_uncovered_shared(&self, metadata: &[AtomicU8; BLOCK_GRANULES]) {
+        for (start, end) in self.holes() {
+            for byte in &metadata[start..end] {
+                byte.store(0, Ordering::Relaxed);
             }
         }
     }
@@ -248,6 +257,9 @@ mod tests {
                 prop_assert_eq!(metadata[i], if covered[i] { before[i] } else { 0 });
             }
             prop_assert!(Coverage::read(&metadata, mark).words == coverage.words);
+            let shared = before.map(AtomicU8::new);
+            coverage.clear_uncovered_shared(&shared);
+            prop_assert_eq!(shared.map(AtomicU8::into_inner), metadata);
             let swept = metadata.map(AtomicU8::new);
             prop_assert!(Coverage::read_swept(&swept).words == coverage.words);
         }

@@ -15,24 +15,24 @@
 //! looks.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::block_set::BlockIndex;
 use crate::collector::Kind;
-use crate::coverage::starts;
 use crate::evacuate;
 use crate::handshake::Request;
 use crate::heap::{Epochs, HeapInner};
 use crate::large::LargeSpace;
-use crate::layout::{COLOUR_FIRST, COLOUR_LAST, GRANULE, RESTAMP_COLOURS};
+use crate::layout::{COLOUR_FIRST, COLOUR_LAST, RESTAMP_COLOURS};
 use crate::liveness::Liveness;
 use crate::log::{Chunk, Written, entries};
-use crate::mark::{Marked, Marker, weak_slot};
+use crate::mark::{Drained, Marked, Marker, weak_slot};
 use crate::mutator::Epoch;
-use crate::options::{OnCycle, Plant};
+use crate::options::{OnCycle, Options, Plant};
 use crate::os;
 use crate::space::{SortStage, Space, runs};
 use crate::stats::CycleReport;
+use crate::types::TypeInfo;
 use crate::verify;
 
 /// Totals over all cycles.
@@ -40,6 +40,8 @@ use crate::verify;
 pub(crate) struct CycleTotals {
     pub cycles: u64,
     pub young: u64,
+    /// Those of the young ones that ran during a full one.
+    pub nested: u64,
     pub marked_objects: u64,
     pub marked_bytes: u64,
     pub mark_wall_ns: u64,
@@ -80,35 +82,27 @@ pub(crate) fn run(heap: &HeapInner, kind: Kind) {
     let options = &heap.options;
     let check_writes = options.verify && options.log_writes;
     let held = (options.moving || check_writes).then(|| Held::new(heap));
-    let cycle = Cycle::new(heap, kind, held.is_some());
-
-    let (written, allocated) = cycle.flip();
-    let flip = cycle.started.elapsed();
+    let mut cycle = Cycle::new(heap, kind, held.is_some());
+    let written = cycle.flip();
+    if cycle.full {
+        heap.pacer().plan_young(options, &mut heap.space());
+    }
     let types = heap.types.read();
-    let cpu = os::thread_cpu_ns();
     let mut marker = Marker::new(&types, cycle.liveness, cycle.restamp, options.plant);
     // SAFETY: every thread has passed the flip.
-    let (rounds, (marked, weak_cells)) = unsafe {
-        let rounds = cycle.mark(&mut marker, &written);
-        (rounds, marker.finish())
-    };
-    let (mark, mark_cpu_ns) = (cycle.started.elapsed() - flip, os::thread_cpu_ns() - cpu);
-    if options.plant != Some(Plant::KeepWeak) {
-        // SAFETY: the gate is closed, and the cells are live.
-        unsafe { clear_weak(heap, cycle.liveness, &weak_cells) };
-    }
-    drop_dead_samples(heap, cycle.liveness);
+    unsafe { cycle.mark(&mut marker, &written, &mut None) };
+    let (marked, weak_cells) = marker.finish();
+    // SAFETY: the gate is closed, and the cells are live.
+    unsafe { cycle.forget_dead(&weak_cells) };
     cycle.end();
-    // Objects that have moved would be compared with where they were.
-    let verifiable = options.verify && !options.moving;
-    heap.cleaners.visit(cycle.liveness, cycle.full, options.plant, verifiable);
+    cycle.visit_cleaners();
 
     if check_writes {
         // SAFETY: all threads are held, and nothing has been swept.
         unsafe { verify::check_writes(heap, &types, cycle.liveness, &written) };
     }
     cycle.sort(marked);
-    let whole = cycle.started.elapsed();
+    cycle.times.whole = cycle.started.elapsed();
     if options.moving {
         // SAFETY: all threads are held, and marking is done.
         unsafe { evacuate::evacuate(heap, &mut heap.space(), &types) };
@@ -117,61 +111,14 @@ pub(crate) fn run(heap: &HeapInner, kind: Kind) {
         sweep_in_background(heap);
     }
     if options.verify {
-        let now = if held.is_none() { Some(Held::new(heap)) } else { None };
-        let exact = cycle.full && now.is_none();
-        // SAFETY: all threads are held.
-        let verified = unsafe { verify::verify(heap, &heap.space(), &types, exact) };
-        if let Err(violation) = verified {
-            panic!("heap verification failed: {violation}");
-        }
+        let exact = cycle.full && held.is_some();
+        cycle.verify(&types, exact);
     }
     if check_writes {
         // SAFETY: all threads are held.
         unsafe { verify::snapshot_writes(heap, &types) };
     }
-    let full = cycle.full;
-    {
-        let mut pacer = heap.pacer();
-        pacer.note_cycle(full, marked.bytes, allocated, whole);
-        pacer.plan(options, &mut heap.space(), full);
-    }
-
-    let number = {
-        let mut totals = heap.cycles.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        totals.cycles += 1;
-        totals.young += !full as u64;
-        totals.marked_objects += marked.objects;
-        totals.marked_bytes += marked.bytes;
-        totals.mark_wall_ns += mark.as_nanos() as u64;
-        totals.mark_cpu_ns += mark_cpu_ns;
-        totals.cycles
-    };
-    if let Some(OnCycle(tell)) = &options.on_cycle {
-        let report = {
-            let space = heap.space();
-            CycleReport {
-                number,
-                full,
-                began: cycle.started - heap.made,
-                flip,
-                mark,
-                whole,
-                rounds,
-                marked_objects: marked.objects,
-                marked_bytes: marked.bytes,
-                allocated,
-                allocated_meanwhile: space.allocated_since,
-                live: space.totals.live,
-                heap: space.heap_bytes(),
-                free: space.free_bytes(),
-                external: space.external,
-                limit: space.limit,
-                next_after: space.trigger,
-                next_full: space.next_full,
-            }
-        };
-        tell(&report);
-    }
+    cycle.account(marked);
 }
 
 /// Sweeps what no thread has taken since the last cycle, a few blocks at a time.
@@ -179,6 +126,23 @@ fn sweep_in_background(heap: &HeapInner) {
     while heap.space().sweep_some(SWEPT_AT_ONCE) {
         heap.share_space();
     }
+}
+
+/// How long the parts of a cycle took.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    flip: Duration,
+    mark: Duration,
+    mark_cpu_ns: u64,
+    whole: Duration,
+}
+
+/// What young cycles did during a full one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Within {
+    marked: Marked,
+    took: Duration,
+    cpu_ns: u64,
 }
 
 struct Cycle<'a> {
@@ -190,25 +154,51 @@ struct Cycle<'a> {
     restamp: bool,
     epochs: Epochs,
     liveness: Liveness,
+    /// What threads took in the epoch that the cycle ended.
+    allocated: u64,
+    rounds: u32,
+    times: Times,
+    within: Within,
 }
 
 impl<'a> Cycle<'a> {
     fn new(heap: &'a HeapInner, kind: Kind, held: bool) -> Cycle<'a> {
         let started = Instant::now();
-        let current = heap.epochs().current;
-        let restamp = current.colour == COLOUR_LAST;
+        let restamp = heap.epochs().current.colour == COLOUR_LAST;
         let full = restamp || is_full(heap, &heap.space(), kind);
+        let mark = if full { next_mark(heap) } else { heap.space().mark };
+        heap.space().marking = true;
+        Cycle { started, restamp, full, ..Cycle::between(heap, mark, 0, held) }
+    }
+
+    /// A young cycle during the full one whose flip was `since`.
+    fn during(heap: &'a HeapInner, full: &Cycle, since: u64) -> Cycle<'a> {
+        Cycle::between(heap, full.liveness.mark, since, false)
+    }
+
+    fn between(heap: &'a HeapInner, mark: u8, since: u64, held: bool) -> Cycle<'a> {
+        let current = heap.epochs().current;
         let colour = match current.colour {
-            COLOUR_LAST => RESTAMP_COLOURS[(current.flip / (COLOUR_LAST as u32 + 1)) as usize % 2],
+            COLOUR_LAST => RESTAMP_COLOURS[(current.flip / (COLOUR_LAST as u64 + 1)) as usize % 2],
             colour if RESTAMP_COLOURS.contains(&colour) => COLOUR_FIRST,
             colour => colour + 1,
         };
         let next = Epoch { flip: current.flip + 1, colour };
-        let mark = if full { next_mark(heap) } else { heap.space().mark };
-        heap.space().marking = true;
-        heap.set_liveness(mark, next.flip);
-        let epochs = Epochs { current, next };
-        Cycle { heap, started, held, full, restamp, epochs, liveness: heap.liveness() }
+        let liveness = Liveness { mark, flip: next.flip, since, ..heap.liveness() };
+        heap.set_liveness(liveness);
+        Cycle {
+            heap,
+            started: Instant::now(),
+            held,
+            full: false,
+            restamp: false,
+            epochs: Epochs { current, next },
+            liveness,
+            allocated: 0,
+            rounds: 0,
+            times: Times::default(),
+            within: Within::default(),
+        }
     }
 
     fn pass(&self, request: Request) {
@@ -219,31 +209,40 @@ impl<'a> Cycle<'a> {
         }
     }
 
-    /// Takes all threads to the next epoch. Returns what was written in the one before, and how much was allocated.
-    fn flip(&self) -> (Vec<Chunk>, u64) {
+    /// Takes all threads to the next epoch. Returns what was written in the one before.
+    fn flip(&mut self) -> Vec<Chunk> {
         let heap = self.heap;
         heap.set_epochs(self.epochs);
         heap.set_shading(true);
-        heap.weak_gate.start_marking();
+        if self.liveness.since == 0 {
+            heap.weak_gate.start_marking();
+        }
         self.pass(Request::Begin);
         let written = heap.inbox.take_written(self.epochs.current.flip);
         self.pass(Request::Flip);
         heap.set_epochs(Epochs { current: self.epochs.next, ..self.epochs });
         let mut pacer = heap.pacer();
         let mut space = heap.space();
-        let allocated = std::mem::take(&mut space.allocated_since);
-        pacer.note_flip(allocated);
+        self.allocated = std::mem::take(&mut space.allocated_since);
+        pacer.note_flip(self.allocated);
         space.due_told = false;
-        (written, allocated)
+        self.times.flip = self.started.elapsed();
+        written
     }
 
-    /// Marks until nothing is left to mark, and closes the gate for weak references. Returns how many rounds of
-    /// hand-overs that took.
+    /// Marks until nothing is left to mark, and closes the gate for weak references. A young cycle during a full one
+    /// tells the marker of that, `outer`, of all that is handed over.
     ///
     /// # Safety
     /// Every thread has passed the flip.
-    unsafe fn mark(&self, marker: &mut Marker, written: &[Chunk]) -> u32 {
+    unsafe fn mark(
+        &mut self,
+        marker: &mut Marker,
+        written: &[Chunk],
+        outer: &mut Option<&mut Marker>,
+    ) {
         let heap = self.heap;
+        let (start, cpu) = (Instant::now(), os::thread_cpu_ns());
         // SAFETY: slots hold what their owners promised; what was handed over was live at a flip or after it.
         unsafe {
             if !self.full {
@@ -252,22 +251,94 @@ impl<'a> Cycle<'a> {
             let visit = &mut |slot: *mut usize| marker.root(load(slot));
             heap.for_each_range_slot(None, visit);
             heap.roots.visit(visit);
-            mark_mail(heap, marker);
-            for round in 1.. {
+            self.mark_interruptibly(marker, outer);
+            loop {
+                self.rounds += 1;
                 let before = marker.objects();
                 self.pass(Request::HandOver);
-                mark_mail(heap, marker);
+                self.mark_interruptibly(marker, outer);
                 let nothing_new = marker.objects() == before;
                 let more = || {
-                    mark_mail(heap, marker);
+                    take_mail(heap, marker, outer);
+                    marker.drain(|| false);
                     marker.objects() != before
                 };
                 if nothing_new && heap.weak_gate.close_unless(more) {
-                    return round;
+                    break;
                 }
             }
-            unreachable!("rounds end when nothing new comes in")
         }
+        self.times.mark = start.elapsed() - self.within.took;
+        self.times.mark_cpu_ns = os::thread_cpu_ns() - cpu - self.within.cpu_ns;
+    }
+
+    /// Marks what was handed over, and all that it reaches. A full cycle makes way for young ones that are due.
+    ///
+    /// # Safety
+    /// As for `mark`.
+    unsafe fn mark_interruptibly(&mut self, marker: &mut Marker, outer: &mut Option<&mut Marker>) {
+        loop {
+            take_mail(self.heap, marker, outer);
+            // SAFETY: the same contract.
+            if unsafe { marker.drain(|| self.makes_way()) } == Drained::All {
+                return;
+            }
+            if let Some(number) = self.heap.collector.start_young() {
+                // SAFETY: the same contract.
+                unsafe { self.run_young(marker) };
+                self.heap.collector.end_young(number);
+            }
+        }
+    }
+
+    /// Whether a young cycle is to run before this one goes on.
+    fn makes_way(&self) -> bool {
+        // In a cycle that takes colours away, or when the next must, there is no colour for another epoch.
+        let coloured = || !self.restamp && self.heap.epochs().current.colour != COLOUR_LAST;
+        let may = self.full && !self.held && self.heap.options.young_cycles;
+        may && self.heap.collector.young_is_asked() && coloured()
+    }
+
+    /// Runs a young cycle during this full one.
+    ///
+    /// What it frees was allocated since the full one's flip. That knows nothing of such objects: they are kept
+    /// without being looked at, and whatever they refer to that was there before is in the full one's snapshot. So
+    /// the young one, for its part, leaves alone what was there before, except that it starts from what has been written of
+    /// that. What it finds live has the new mark, and thus is old for everyone.
+    ///
+    /// # Safety
+    /// As for `mark`.
+    unsafe fn run_young(&mut self, full_marker: &mut Marker) {
+        let heap = self.heap;
+        let cpu = os::thread_cpu_ns();
+        let mut cycle = Cycle::during(heap, self, full_marker.flip());
+        full_marker.note_interruption();
+        let written = cycle.flip();
+        let types = heap.types.read();
+        let mut marker = Marker::new(&types, cycle.liveness, false, heap.options.plant);
+        // SAFETY: every thread has passed the flip.
+        unsafe { cycle.mark(&mut marker, &written, &mut Some(full_marker)) };
+        let (marked, weak_cells) = marker.finish();
+        // SAFETY: the gate is closed, and the cells are live.
+        unsafe { cycle.forget_dead(&weak_cells) };
+        // No thread is between reading a weak reference and asking the gate then.
+        cycle.pass(Request::HandOver);
+        cycle.visit_cleaners();
+        cycle.sort(marked);
+        cycle.times.whole = cycle.started.elapsed();
+        if heap.options.poison {
+            sweep_in_background(heap);
+        }
+        if heap.options.verify {
+            cycle.verify(&types, false);
+        }
+        cycle.account(marked);
+        self.liveness = Liveness { since: 0, ..cycle.liveness };
+        heap.weak_gate.resume_marking(|| heap.set_liveness(self.liveness));
+        self.within.marked.objects += marked.objects;
+        self.within.marked.bytes += marked.bytes;
+        self.within.took += cycle.started.elapsed();
+        self.within.cpu_ns += os::thread_cpu_ns() - cpu;
     }
 
     /// Adds what written objects refer to, those that are old and still there.
@@ -275,31 +346,27 @@ impl<'a> Cycle<'a> {
     /// # Safety
     /// As for `mark`, and nothing has been marked yet.
     unsafe fn rescan(&self, marker: &mut Marker, written: &[Chunk]) {
-        let Liveness { geometry, spans, mark, flip } = self.liveness;
-        // SAFETY: what is marked already is old and live, whatever was there when the entry was made.
+        // SAFETY: what is old was there when the entry was made, or is followed whatever it is.
         unsafe {
             for written in written.iter().flat_map(|chunk| entries(chunk)) {
                 match written {
-                    Written::Object(address) => {
-                        if self.liveness.is_marked(address) {
-                            marker.rescan(address);
-                        }
+                    Written::Object(address) if self.liveness.is_old(address) => {
+                        marker.rescan(address);
                     }
-                    Written::Segment { array, segment } => {
-                        let found = spans.find(array).filter(|page| spans.born(*page) != flip);
-                        if found.is_some_and(|page| spans.mark(page) == mark) {
-                            marker.rescan_segment(array, segment);
-                        }
+                    Written::Segment { array, segment } if self.liveness.is_old(array) => {
+                        marker.rescan_segment(array, segment);
                     }
-                    Written::Block(address) => {
-                        let metadata = geometry.block_metadata(geometry.block_of(address));
-                        for granule in starts(metadata, |state| state == mark) {
-                            marker.rescan(address + granule * GRANULE);
-                        }
-                    }
+                    _ => {}
                 }
             }
         }
+    }
+
+    /// Makes cleaners ready whose objects are dead. No thread can get at these any more.
+    fn visit_cleaners(&self) {
+        let Options { verify, moving, plant, .. } = self.heap.options;
+        // Objects that have moved would be compared with where they were.
+        self.heap.cleaners.visit(self.liveness, self.full, plant, verify && !moving);
     }
 
     /// Lets threads go on as if no cycle were under way.
@@ -313,21 +380,35 @@ impl<'a> Cycle<'a> {
         heap.weak_gate.open();
     }
 
+    /// Makes what refers to the dead without keeping it alive forget it.
+    ///
+    /// # Safety
+    /// The gate is closed, and `weak_cells` are live weak cells.
+    unsafe fn forget_dead(&self, weak_cells: &[usize]) {
+        if self.heap.options.plant != Some(Plant::KeepWeak) {
+            // SAFETY: the same contract.
+            unsafe { clear_weak(self.heap, self.liveness, weak_cells) };
+        }
+        drop_dead_samples(self.heap, self.liveness);
+    }
+
     /// Sorts blocks and large objects by what was found live.
     fn sort(&self, marked: Marked) {
         let heap = self.heap;
         {
             let mut space = heap.space();
-            space.totals.live = if self.full { 0 } else { space.totals.live } + marked.bytes;
+            let before = if self.full { self.within.marked.bytes } else { space.totals.live };
+            space.totals.live = before + marked.bytes;
+            space.undecided &= !self.full;
         }
         let stages: &[_] = match self.full {
-            true => &[SortStage::InUse, SortStage::Swept, SortStage::Dense],
+            true => &[SortStage::Unswept, SortStage::InUse, SortStage::Swept, SortStage::Dense],
             false => &[SortStage::InUse],
         };
         for stage in stages {
             let mut from = Some(BlockIndex(0));
             while let Some(at) = from {
-                from = heap.space().sort_some(*stage, at, SORTED_AT_ONCE, self.liveness.flip);
+                from = heap.space().sort_some(*stage, at, SORTED_AT_ONCE, self.liveness);
                 heap.share_space();
             }
         }
@@ -342,7 +423,75 @@ impl<'a> Cycle<'a> {
             }
             from = next;
         }
-        heap.space().marking = false;
+        if self.liveness.since == 0 {
+            heap.space().marking = false;
+        }
+    }
+
+    /// Compares with an independent trace, while all threads are held.
+    ///
+    /// # Panics
+    /// When that finds anything else.
+    fn verify(&self, types: &[TypeInfo], exact: bool) {
+        let heap = self.heap;
+        let _held = (!self.held).then(|| Held::new(heap));
+        // SAFETY: all threads are held.
+        let verified = unsafe { verify::verify(heap, &heap.space(), types, exact) };
+        if let Err(violation) = verified {
+            panic!("heap verification failed: {violation}");
+        }
+    }
+
+    /// Enters the cycle into the statistics, and plans the next one.
+    fn account(&self, marked: Marked) {
+        let (heap, full, times) = (self.heap, self.full, self.times);
+        let nested = self.liveness.since > 0;
+        let options = &heap.options;
+        {
+            let mut pacer = heap.pacer();
+            pacer.note_cycle(full, marked.bytes, self.allocated, times.whole - self.within.took);
+            match nested {
+                true => pacer.plan_young(options, &mut heap.space()),
+                false => pacer.plan(options, &mut heap.space(), full),
+            }
+        }
+        let number = {
+            let mut totals = heap.cycles.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            totals.cycles += 1;
+            totals.young += !full as u64;
+            totals.nested += nested as u64;
+            totals.marked_objects += marked.objects;
+            totals.marked_bytes += marked.bytes;
+            totals.mark_wall_ns += times.mark.as_nanos() as u64;
+            totals.mark_cpu_ns += times.mark_cpu_ns;
+            totals.cycles
+        };
+        let Some(OnCycle(tell)) = &options.on_cycle else { return };
+        let report = {
+            let space = heap.space();
+            CycleReport {
+                number,
+                full,
+                nested,
+                began: self.started - heap.made,
+                flip: times.flip,
+                mark: times.mark,
+                whole: times.whole,
+                rounds: self.rounds,
+                marked_objects: marked.objects,
+                marked_bytes: marked.bytes,
+                allocated: self.allocated,
+                allocated_meanwhile: space.allocated_since,
+                live: space.totals.live,
+                heap: space.heap_bytes(),
+                free: space.free_bytes(),
+                external: space.external,
+                limit: space.limit,
+                next_after: space.trigger,
+                next_full: space.next_full,
+            }
+        };
+        tell(&report);
     }
 }
 
@@ -377,16 +526,14 @@ unsafe fn load(slot: *mut usize) -> usize {
     unsafe { (*slot.cast::<AtomicUsize>()).load(Ordering::Acquire) }
 }
 
-/// Marks what was handed over, and all that it reaches.
-///
-/// # Safety
-/// As for [`Cycle::mark`].
-unsafe fn mark_mail(heap: &HeapInner, marker: &mut Marker) {
-    for chunk in heap.inbox.take_shades() {
-        chunk.iter().for_each(|address| marker.root(*address));
+/// Adds what was handed over to what is to be marked.
+fn take_mail(heap: &HeapInner, marker: &mut Marker, outer: &mut Option<&mut Marker>) {
+    for address in heap.inbox.take_shades().iter().flatten() {
+        marker.root(*address);
+        if let Some(outer) = outer {
+            outer.root(*address);
+        }
     }
-    // SAFETY: the same contract.
-    unsafe { marker.drain() };
 }
 
 /// Makes weak references to dead objects nil.
@@ -398,7 +545,7 @@ unsafe fn clear_weak(heap: &HeapInner, liveness: Liveness, weak_cells: &[usize])
         // SAFETY: the slot is a weak handle's or a live weak cell's; nobody else writes a slot that is in use.
         let slot = unsafe { &*slot.cast::<AtomicUsize>() };
         let referent = slot.load(Ordering::Relaxed);
-        if referent != 0 && !liveness.is_live(referent) {
+        if referent != 0 && liveness.is_dead(referent) {
             slot.store(0, Ordering::Relaxed);
         }
     };
@@ -412,7 +559,7 @@ unsafe fn clear_weak(heap: &HeapInner, liveness: Liveness, weak_cells: &[usize])
 fn drop_dead_samples(heap: &HeapInner, liveness: Liveness) {
     let samples = || heap.samples.lock().expect("no panic while samples change");
     let mut kept = std::mem::take(&mut *samples());
-    kept.retain(|sample| liveness.is_live(sample.address));
+    kept.retain(|sample| !liveness.is_dead(sample.address));
     samples().append(&mut kept);
 }
 

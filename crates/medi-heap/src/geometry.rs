@@ -4,7 +4,7 @@
 //! large ones. Inside a slab an object's metadata byte is at `slab + offset / 16`: the first blocks of a
 //! slab would describe themselves, so they hold the metadata instead.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::block_set::BlockIndex;
 use crate::layout::{BLOCK, BLOCK_GRANULES, GRANULE, SLAB, SLAB_BLOCKS, SLAB_META_BLOCKS};
@@ -24,7 +24,7 @@ pub(crate) struct Geometry {
     /// For each block: the mark under which something in it was last found live.
     pub touched: *const AtomicU8,
     /// For each block: the number of the last flip that the thread had passed that took it last.
-    pub born: *const AtomicU32,
+    pub born: *const AtomicU64,
 }
 
 // SAFETY: the tables live as long as the heap, and their entries are atomic.
@@ -114,7 +114,7 @@ impl Geometry {
 
     /// The number of the last flip that the thread had passed that took the block last.
     #[inline]
-    pub fn born(&self, block: BlockIndex) -> u32 {
+    pub fn born(&self, block: BlockIndex) -> u64 {
         debug_assert!(block.0 < self.blocks());
         // SAFETY: the table has an entry for each block.
         unsafe { (*self.born.add(block.0 as usize)).load(Ordering::Relaxed) }
@@ -122,7 +122,7 @@ impl Geometry {
 
     /// Notes that a thread that has passed `flip` takes the block.
     #[inline]
-    pub fn bear(&self, block: BlockIndex, flip: u32) {
+    pub fn bear(&self, block: BlockIndex, flip: u64) {
         debug_assert!(block.0 < self.blocks());
         // SAFETY: the table has an entry for each block.
         unsafe { (*self.born.add(block.0 as usize)).store(flip, Ordering::Relaxed) }

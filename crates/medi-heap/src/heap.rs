@@ -82,7 +82,8 @@ pub(crate) struct HeapInner {
     /// What goes into handles or out of them has to be marked.
     shading: AtomicBool,
     mark: AtomicU8,
-    flip: AtomicU32,
+    flip: AtomicU64,
+    since: AtomicU64,
     pub samples: Mutex<Vec<Sample>>,
     pub snapshot: Mutex<WriteSnapshot>,
     pub cycles: Mutex<CycleTotals>,
@@ -174,12 +175,16 @@ impl HeapInner {
             spans: self.spans,
             mark: self.mark.load(Ordering::Relaxed),
             flip: self.flip.load(Ordering::Relaxed),
+            since: self.since.load(Ordering::Relaxed),
         }
     }
 
-    pub fn set_liveness(&self, mark: u8, flip: u32) {
-        self.mark.store(mark, Ordering::Relaxed);
-        self.flip.store(flip, Ordering::Relaxed);
+    /// To be changed before the first handshake of a cycle, and under the gate's lock once all weak references to what
+    /// it found dead are gone.
+    pub fn set_liveness(&self, liveness: Liveness) {
+        self.mark.store(liveness.mark, Ordering::Relaxed);
+        self.flip.store(liveness.flip, Ordering::Relaxed);
+        self.since.store(liveness.since, Ordering::Relaxed);
     }
 
     /// Whether what goes into handles or out of them is to be marked. To be changed before the first handshake of a
@@ -233,7 +238,8 @@ impl Heap {
             geometry: space.geometry,
             spans: space.large.spans,
             mark: AtomicU8::new(space.mark),
-            flip: AtomicU32::new(first.flip),
+            flip: AtomicU64::new(first.flip),
+            since: AtomicU64::new(0),
             space: Mutex::new(space),
             space_wanted: AtomicU32::new(0),
             types: TypeRegistry::default(),
@@ -323,6 +329,7 @@ impl Heap {
         Stats {
             cycles: cycles.cycles,
             young_cycles: cycles.young,
+            nested_cycles: cycles.nested,
             allocated_bytes: heap.allocated.load(Ordering::Relaxed),
             live_bytes: space.totals.live,
             heap_bytes: space.heap_bytes(),

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use crate::geometry::Geometry;
 use crate::layout::{COLOUR, COLOUR_SEGMENTED, COLOUR_STALE, PAGE, SEGMENT, SLAB};
@@ -36,25 +36,25 @@ unsafe impl Send for Spans {}
 unsafe impl Sync for Spans {}
 
 impl Spans {
-    /// Bytes of the table for one page: its span's length, its birth, its mark, its segments.
-    const ENTRY: usize = size_of::<u32>() * 2 + 1 + PAGE_SEGMENTS;
+    /// Bytes of the table for one page: its span's birth, its length, its mark, its segments.
+    const ENTRY: usize = size_of::<u64>() + size_of::<u32>() + 1 + PAGE_SEGMENTS;
+
+    fn birth(&self, page: u32) -> &AtomicU64 {
+        debug_assert!(page < self.pages);
+        // SAFETY: the table has an entry of each kind for each page, the largest kind first.
+        unsafe { &*self.table.cast::<AtomicU64>().add(page as usize) }
+    }
 
     fn length(&self, page: u32) -> &AtomicU32 {
         debug_assert!(page < self.pages);
-        // SAFETY: the table has an entry of each kind for each page, words first.
-        unsafe { &*self.table.cast::<AtomicU32>().add(page as usize) }
-    }
-
-    fn birth(&self, page: u32) -> &AtomicU32 {
-        debug_assert!(page < self.pages);
         // SAFETY: as above.
-        unsafe { &*self.table.cast::<AtomicU32>().add(self.pages as usize + page as usize) }
+        unsafe { &*self.table.cast::<AtomicU32>().add(self.pages as usize * 2 + page as usize) }
     }
 
     fn state(&self, page: u32) -> &AtomicU8 {
         debug_assert!(page < self.pages);
         // SAFETY: as above.
-        unsafe { &*self.table.cast::<AtomicU8>().add(self.pages as usize * 8 + page as usize) }
+        unsafe { &*self.table.cast::<AtomicU8>().add(self.pages as usize * 12 + page as usize) }
     }
 
     /// The colour byte of the segment that `address` lies in.
@@ -62,7 +62,7 @@ impl Spans {
         let index = (address - self.base) / SEGMENT;
         debug_assert!(index < self.pages as usize * PAGE_SEGMENTS);
         // SAFETY: as above.
-        unsafe { &*self.table.cast::<AtomicU8>().add(self.pages as usize * 9 + index) }
+        unsafe { &*self.table.cast::<AtomicU8>().add(self.pages as usize * 13 + index) }
     }
 
     fn address(&self, page: u32) -> usize {
@@ -91,15 +91,15 @@ impl Spans {
         self.state(page).load(Ordering::Relaxed)
     }
 
-    /// Marks the object at `page`; true when it was not marked yet. Only the marker does this.
+    /// Marks the object at `page`. Only the marker does this.
     #[inline]
-    pub fn set_mark(&self, page: u32, mark: u8) -> bool {
-        self.state(page).swap(mark, Ordering::Relaxed) != mark
+    pub fn set_mark(&self, page: u32, mark: u8) {
+        self.state(page).store(mark, Ordering::Relaxed);
     }
 
     /// The number of the last flip that the thread had passed that allocated the object at `page`.
     #[inline]
-    pub fn born(&self, page: u32) -> u32 {
+    pub fn born(&self, page: u32) -> u64 {
         self.birth(page).load(Ordering::Relaxed)
     }
 }
@@ -188,7 +188,7 @@ impl LargeSpace {
         &mut self,
         os: &Os,
         bytes: usize,
-        flip: u32,
+        flip: u64,
     ) -> io::Result<Option<LargeAllocation>> {
         let Ok(pages) = u32::try_from(bytes.div_ceil(PAGE)) else { return Ok(None) };
         let fit = self.by_size.range((pages, 0)..).next().copied();
@@ -437,7 +437,7 @@ mod tests {
         let spans = space.spans;
         let page = spans.find(objects[1]).unwrap();
         assert_eq!((spans.born(page), spans.mark(page), spans.bytes(page)), (5, 0, 100 << 10));
-        assert!(spans.set_mark(page, 1) && !spans.set_mark(page, 1));
+        spans.set_mark(page, 1);
         assert_eq!(spans.find(objects[0] + PAGE), None);
         assert!(sweep(&mut space, &objects[..2]) >= 700 << 10);
         assert_eq!(space.objects().collect::<Vec<_>>(), objects[..2]);

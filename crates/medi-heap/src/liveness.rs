@@ -6,8 +6,8 @@ use crate::geometry::Geometry;
 use crate::large::Spans;
 use crate::layout::meta;
 
-/// How live objects are told from dead ones once marking is done. While it is not, an answer of `false` means
-/// "not yet".
+/// How live objects are told from dead ones once marking is done. While it is not, a white object is one that has
+/// not been found yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Liveness {
     pub geometry: Geometry,
@@ -15,7 +15,10 @@ pub(crate) struct Liveness {
     /// The state of objects that were found live.
     pub mark: u8,
     /// The number of the flip after which new objects are kept without being looked at.
-    pub flip: u32,
+    pub flip: u64,
+    /// For a young cycle during a full one, the number of the full one's flip: what was there before is for that
+    /// to decide. Zero otherwise.
+    pub since: u64,
 }
 
 /// What metadata says of an object.
@@ -25,7 +28,9 @@ pub(crate) enum Life {
     Marked,
     /// Allocated since the flip.
     New,
-    /// Neither.
+    /// Not found by a full cycle that is still marking, and not for this cycle to judge.
+    Undecided,
+    /// None of these.
     White,
 }
 
@@ -33,28 +38,23 @@ impl Liveness {
     /// The life of the object at `address`, where one is or was; `None` when it was large and is gone.
     #[inline]
     pub fn of(&self, address: usize) -> Option<Life> {
-        if self.geometry.is_small(address) {
+        let (state, born) = if self.geometry.is_small(address) {
             // SAFETY: an object is or was here, so its slab is committed.
-            let state =
-                unsafe { (*Geometry::metadata(address)).load(Ordering::Relaxed) } & meta::STATE;
-            Some(if state == self.mark {
-                Life::Marked
-            } else if state == 0 && self.geometry.born(self.geometry.block_of(address)) == self.flip
-            {
-                Life::New
-            } else {
-                Life::White
-            })
+            let byte = unsafe { (*Geometry::metadata(address)).load(Ordering::Relaxed) };
+            (byte & meta::STATE, self.geometry.born(self.geometry.block_of(address)))
         } else {
             let page = self.spans.find(address)?;
-            Some(if self.spans.mark(page) == self.mark {
-                Life::Marked
-            } else if self.spans.born(page) == self.flip {
-                Life::New
-            } else {
-                Life::White
-            })
-        }
+            (self.spans.mark(page), self.spans.born(page))
+        };
+        Some(if state == self.mark {
+            Life::Marked
+        } else if state == 0 && born >= self.flip {
+            Life::New
+        } else if self.since > 0 && (state != 0 || born < self.since) {
+            Life::Undecided
+        } else {
+            Life::White
+        })
     }
 
     /// True when the object at `address` outlives the cycle.
@@ -63,8 +63,14 @@ impl Liveness {
         matches!(self.of(address), Some(Life::Marked | Life::New))
     }
 
-    /// True when the object at `address` was there before the flip and outlives the cycle.
-    pub fn is_marked(&self, address: usize) -> bool {
-        self.of(address) == Some(Life::Marked)
+    /// True when the cycle, which has done its marking, has found the object at `address` dead.
+    pub fn is_dead(&self, address: usize) -> bool {
+        matches!(self.of(address), None | Some(Life::White))
+    }
+
+    /// True when the object at `address` was there before what the cycle looks at: it is old, and nothing has been
+    /// freed there since.
+    pub fn is_old(&self, address: usize) -> bool {
+        matches!(self.of(address), Some(Life::Marked | Life::Undecided))
     }
 }

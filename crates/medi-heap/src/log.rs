@@ -14,7 +14,6 @@ const CHUNK: usize = 1024;
 
 /// An entry's kind, in the bits that the alignment of objects leaves free.
 const SEGMENT: usize = 1;
-const BLOCK: usize = 2;
 const KIND: usize = 15;
 
 /// Something whose references changed.
@@ -24,8 +23,6 @@ pub(crate) enum Written {
     Object(usize),
     /// Those of `array` in the segment that starts at the address `segment`.
     Segment { array: usize, segment: usize },
-    /// Any of those of the objects in the block at this address.
-    Block(usize),
 }
 
 pub(crate) type Chunk = Vec<usize>;
@@ -41,7 +38,6 @@ pub(crate) fn entries(chunk: &[usize]) -> impl Iterator<Item = Written> + '_ {
                 let segment = *words.next().expect("a segment's address follows its array's");
                 Written::Segment { array: address, segment }
             }
-            BLOCK => Written::Block(address),
             _ => Written::Object(address),
         })
     })
@@ -56,7 +52,7 @@ pub(crate) struct Log {
 
 impl Log {
     /// Notes a write of the epoch that starts with `flip`.
-    pub fn note(&self, inbox: &Inbox, flip: u32, written: Written) {
+    pub fn note(&self, inbox: &Inbox, flip: u64, written: Written) {
         let mut chunk = self.written.borrow_mut();
         if chunk.len() + 2 > CHUNK {
             inbox.mail().written[flip as usize % 2].push(std::mem::take(&mut chunk));
@@ -67,7 +63,6 @@ impl Log {
         match written {
             Written::Object(address) => chunk.push(address),
             Written::Segment { array, segment } => chunk.extend([array | SEGMENT, segment]),
-            Written::Block(address) => chunk.push(address | BLOCK),
         }
     }
 
@@ -88,7 +83,7 @@ impl Log {
     }
 
     /// Hands over what was written in the epoch that starts with `flip`.
-    pub fn hand_over_written(&self, inbox: &Inbox, flip: u32) {
+    pub fn hand_over_written(&self, inbox: &Inbox, flip: u64) {
         let chunk = self.written.take();
         if !chunk.is_empty() {
             inbox.mail().written[flip as usize % 2].push(chunk);
@@ -136,7 +131,7 @@ impl Inbox {
     }
 
     /// Takes what was written in the epoch that started with `flip`.
-    pub fn take_written(&self, flip: u32) -> Vec<Chunk> {
+    pub fn take_written(&self, flip: u64) -> Vec<Chunk> {
         std::mem::take(&mut self.mail().written[flip as usize % 2])
     }
 
@@ -155,10 +150,9 @@ mod tests {
         let (log, inbox) = (Log::default(), Inbox::default());
         let mut expected = Vec::new();
         for i in 1..3 * CHUNK {
-            let written = match i % 3 {
+            let written = match i % 2 {
                 0 => Written::Object(16 * i),
-                1 => Written::Segment { array: 4096 * i, segment: 4096 * i + 512 },
-                _ => Written::Block(65536 * i),
+                _ => Written::Segment { array: 4096 * i, segment: 4096 * i + 512 },
             };
             log.note(&inbox, 7, written);
             expected.push(written);

@@ -32,6 +32,18 @@ const RING: usize = 32;
 /// Elements of a reference array that are marked before other work gets a turn.
 const PIECE: usize = 512;
 
+/// References between two looks at whether marking should be interrupted: a fraction of a millisecond. Few in debug
+/// builds, so that small tests see interruptions.
+const PATIENCE: u32 = if cfg!(debug_assertions) { 1 << 6 } else { 1 << 13 };
+
+/// How far marking has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Drained {
+    /// Nothing is left to mark.
+    All,
+    Interrupted,
+}
+
 /// The rest of an array that is being marked in pieces.
 struct Piece {
     array: usize,
@@ -78,7 +90,13 @@ pub(crate) struct Marker<'a> {
     geometry: Geometry,
     spans: Spans,
     mark: u8,
-    flip: u32,
+    /// States of objects that are passed by, as bits.
+    skip: u8,
+    /// Objects without a state are looked at when they were born from `since` on and before `flip`.
+    since: u64,
+    flip: u64,
+    /// A young cycle has run since marking began: references to what it found dead may still be on the stack.
+    interrupted: bool,
     stack: Vec<usize>,
     pieces: Vec<Piece>,
     weak_cells: Vec<usize>,
@@ -106,14 +124,18 @@ impl<'a> Marker<'a> {
         restamp: bool,
         plant: Option<Plant>,
     ) -> Marker<'a> {
-        let Liveness { geometry, spans, mark, flip } = liveness;
+        let Liveness { geometry, spans, mark, flip, since } = liveness;
+        let old: &[u8] = if since > 0 { &[1, 2, 3] } else { &[mark] };
         Marker {
             types,
             briefs: types.iter().map(Brief::new).collect(),
             geometry,
             spans,
             mark,
+            skip: old.iter().fold(0, |states, state| states | 1 << state),
+            since,
             flip,
+            interrupted: false,
             stack: Vec::new(),
             pieces: Vec::new(),
             weak_cells: Vec::new(),
@@ -121,6 +143,17 @@ impl<'a> Marker<'a> {
             restamp,
             plant,
         }
+    }
+
+    /// Notes that a young cycle has run: what was allocated since this marking's flip may be gone, and objects of it
+    /// that are passed by need not be there any more.
+    pub fn note_interruption(&mut self) {
+        self.interrupted = true;
+    }
+
+    /// The number of the flip of the cycle that marks.
+    pub fn flip(&self) -> u64 {
+        self.flip
     }
 
     /// Objects marked so far.
@@ -163,17 +196,27 @@ impl<'a> Marker<'a> {
         }
     }
 
-    /// Marks everything that the roots reach.
+    /// Marks everything that the roots reach; stops halfway when `interrupt` says so, which is asked every
+    /// [`PATIENCE`] references.
     ///
     /// # Safety
     /// Every root added, as every reference slot reachable from them, holds zero or the address of an object of this
     /// heap that no sweep has freed; every thread has passed the flip.
-    pub unsafe fn drain(&mut self) {
+    pub unsafe fn drain(&mut self, mut interrupt: impl FnMut() -> bool) -> Drained {
         let geometry = self.geometry;
         let mut ring = [0usize; RING];
         let mut at = 0;
         let mut idle = 0;
+        let mut patience = PATIENCE;
         loop {
+            patience -= 1;
+            if patience == 0 {
+                patience = PATIENCE;
+                if interrupt() {
+                    self.stack.extend(ring.iter().filter(|address| **address != 0));
+                    return Drained::Interrupted;
+                }
+            }
             let next = match self.stack.pop() {
                 Some(address) => {
                     prefetch(address);
@@ -188,7 +231,7 @@ impl<'a> Marker<'a> {
                     0
                 }
                 None => {
-                    let Some(piece) = self.pieces.pop() else { return };
+                    let Some(piece) = self.pieces.pop() else { return Drained::All };
                     idle = 0;
                     // SAFETY: a piece is the rest of a live array.
                     unsafe { self.scan_piece(piece) };
@@ -219,11 +262,11 @@ impl<'a> Marker<'a> {
         // SAFETY: the address is an object's, so its slab is committed.
         let metadata = unsafe { &*metadata };
         let old = metadata.load(Ordering::Relaxed);
-        if old & meta::STATE == mark {
+        if self.skip >> (old & meta::STATE) & 1 != 0 {
             return;
         }
         let block = geometry.block_of(address);
-        if old & meta::STATE == 0 && geometry.born(block) == self.flip {
+        if old & meta::STATE == 0 && !(self.since..self.flip).contains(&geometry.born(block)) {
             return;
         }
         geometry.touch(block, mark);
@@ -285,13 +328,19 @@ impl<'a> Marker<'a> {
     #[cold]
     unsafe fn visit_large(&mut self, address: usize) {
         let Some(page) = self.spans.find(address) else {
-            panic!(
+            assert!(
+                self.interrupted,
                 "heap corrupted: {address:#x} was found in a reference slot, but no object is there"
-            )
+            );
+            return;
         };
-        if self.spans.born(page) == self.flip || !self.spans.set_mark(page, self.mark) {
+        let state = self.spans.mark(page);
+        if self.skip >> state & 1 != 0
+            || state == 0 && !(self.since..self.flip).contains(&self.spans.born(page))
+        {
             return;
         }
+        self.spans.set_mark(page, self.mark);
         self.marked.objects += 1;
         // SAFETY: a large object is live here.
         unsafe {

@@ -110,7 +110,7 @@ impl Participant for Seat {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Epoch {
     /// The number of the flip that it starts with.
-    pub flip: u32,
+    pub flip: u64,
     /// The colour of what is allocated or logged in it.
     pub colour: u8,
 }
@@ -152,7 +152,7 @@ pub(crate) struct Inner {
     barrier: Barrier,
     member: OnceCell<MemberRef<Seat>>,
     /// The number of the last flip that the thread has passed.
-    flip: Cell<u32>,
+    flip: Cell<u64>,
     sizes: UnsafeCell<Vec<SizeRule>>,
     window: RefCell<Window>,
     overflow: Cell<Overflow>,
@@ -247,12 +247,9 @@ impl Inner {
     }
 
     /// In the transition, what is allocated will be old after this cycle, and may refer to what is allocated after
-    /// another thread's flip: it is remembered.
-    fn note_transition(&self, written: Written) {
-        let barrier = &self.barrier;
-        if barrier.phase.get() == Phase::Transition && self.heap.options.young_cycles {
-            barrier.log.note(&self.heap.inbox, barrier.flip.get(), written);
-        }
+    /// another thread's flip: each object is remembered.
+    fn remembers(&self) -> bool {
+        self.barrier.phase.get() == Phase::Transition && self.heap.options.young_cycles
     }
 
     /// Hands over all that a thread leaves behind.
@@ -284,7 +281,7 @@ impl Inner {
     /// Shows compiled code how far it may go.
     fn set_limit(&self, end: usize) {
         let words = self.words();
-        let limit = if self.heap.options.collect_every.is_some() {
+        let limit = if self.heap.options.collect_every.is_some() || self.remembers() {
             0
         } else {
             let until_sample = usize::try_from(self.sampler.countdown()).unwrap_or(usize::MAX);
@@ -370,7 +367,6 @@ impl Inner {
 
     fn open(&self, block: TakenBlock) {
         self.tell();
-        self.note_transition(Written::Block(block.address));
         *self.window.borrow_mut() = Window {
             block: block.address,
             coverage: block.coverage,
@@ -420,7 +416,6 @@ impl Inner {
         let mut overflow = self.overflow.get();
         if overflow.cursor + size > overflow.end {
             let block = self.heap.space().take_block(Want::Empty, self.flip.get()).ok()?;
-            self.note_transition(Written::Block(block.address));
             overflow = Overflow {
                 cursor: block.address,
                 end: block.address + BLOCK,
@@ -443,7 +438,6 @@ impl Inner {
             // SAFETY: the span was free and is this thread's now.
             unsafe { ptr::write_bytes(memory.address as *mut u8, 0, size) };
         }
-        self.note_transition(Written::Object(memory.address));
         let object = self.publish(memory.address, ty, size);
         if size >= SEGMENTED && self.barrier.has_references(&self.heap, ty.0) {
             // SAFETY: the object was made just now.
@@ -459,7 +453,7 @@ impl Inner {
     fn take<T: Timed>(
         &self,
         size: usize,
-        mut ask: impl FnMut(&mut Space, u32) -> Result<T, Reason>,
+        mut ask: impl FnMut(&mut Space, u64) -> Result<T, Reason>,
     ) -> Result<T, OutOfMemory> {
         let mut collections = 0;
         loop {
@@ -524,6 +518,10 @@ impl Inner {
         let header = header_word(self.words().alloc_header.get(), ty.0);
         // SAFETY: the memory is this thread's own and large enough for a header.
         unsafe { *(address as *mut u64) = header };
+        if self.remembers() {
+            let barrier = &self.barrier;
+            barrier.log.note(&self.heap.inbox, barrier.flip.get(), Written::Object(address));
+        }
         let bytes = size as u64;
         self.untold.set(self.untold.get() + bytes);
         if self.sampler.takes(bytes) {

@@ -18,6 +18,8 @@ const FIRST_PACE: f64 = 1e-9;
 const LEAST_CYCLE: f64 = 1e-3;
 /// The least room between two cycles, as a part of what there is.
 const LEAST_PART: u64 = 16;
+/// What is allocated between two young cycles during a full one at least, so that they do not hold it up.
+const LEAST_YOUNG: u64 = 16 << 20;
 /// When more than this part of what is allocated survives, and room is short, a young cycle is not worth its time.
 const MOST_SURVIVAL: f64 = 0.7;
 
@@ -87,6 +89,13 @@ impl Pacer {
             self.leave_room(options, space, room);
         }
         space.keep = grown.max(space.trigger) / BLOCK as u64;
+    }
+
+    /// Decides when a young cycle is due during a full one, which has just flipped.
+    pub fn plan_young(&self, options: &Options, space: &mut Space) {
+        let growth = (space.totals.live as f64 * options.growth / 2.0) as u64;
+        let wanted = growth.max(options.young_trigger);
+        space.trigger = wanted.min(space.usable() / 2).max(options.young_trigger.min(LEAST_YOUNG));
     }
 
     /// The same once everything is swept, when it is known how much room there is.

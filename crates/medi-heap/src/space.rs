@@ -12,7 +12,7 @@
 //! waits long for it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
 
 use crate::block_set::{BlockIndex, BlockSet};
@@ -58,7 +58,9 @@ pub(crate) enum Want {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SortStage {
     InUse,
-    /// These and dense blocks change with a full cycle only.
+    /// There are such before a full cycle sorts if young ones ran during it. These and those that follow change with a
+    /// full cycle only.
+    Unswept,
     Swept,
     Dense,
 }
@@ -103,6 +105,8 @@ pub(crate) struct Space {
     pub due_told: bool,
     /// Marks are changing: states other than the current mark do not mean that an object is dead.
     pub marking: bool,
+    /// A full cycle has not found yet what is live: an object with any state counts as live.
+    pub undecided: bool,
     pub limit: Option<u64>,
     pub external: u64,
     /// After a full cycle: when more than this has survived, the next one is full again.
@@ -144,14 +148,14 @@ impl Space {
         let failed = |source| HeapError::Reserve { bytes: bytes as u64, source };
         let small_bytes = (bytes / 2).next_multiple_of(SLAB);
         let blocks = small_bytes / BLOCK;
-        let tables = os.table(blocks * (size_of::<AtomicU32>() + 1)).map_err(failed)?;
+        let tables = os.table(blocks * (size_of::<AtomicU64>() + 1)).map_err(failed)?;
         let geometry = Geometry {
             small_base: range.base(),
             small_bytes,
             large_base: range.base() + small_bytes,
             large_bytes: bytes - small_bytes,
-            born: tables.base() as *const AtomicU32,
-            touched: (tables.base() + blocks * size_of::<AtomicU32>()) as *const AtomicU8,
+            born: tables.base() as *const AtomicU64,
+            touched: (tables.base() + blocks * size_of::<AtomicU64>()) as *const AtomicU8,
         };
         let large = LargeSpace::new(&geometry, &os, options.poison).map_err(failed)?;
         Ok(Space {
@@ -169,6 +173,7 @@ impl Space {
             external: 0,
             due_told: false,
             marking: false,
+            undecided: false,
             full_above: options.min_trigger,
             next_full: !options.young_cycles,
             keep: options.min_trigger / BLOCK as u64,
@@ -263,7 +268,7 @@ impl Space {
     }
 
     /// Hands out a block to a thread that has passed `flip`.
-    pub fn take_block(&mut self, want: Want, flip: u32) -> Result<TakenBlock, Reason> {
+    pub fn take_block(&mut self, want: Want, flip: u64) -> Result<TakenBlock, Reason> {
         let mut sweep_ns = 0;
         if want == Want::Hole {
             if let Some(block) = self.swept.take_first() {
@@ -304,7 +309,7 @@ impl Space {
         &mut self,
         block: BlockIndex,
         coverage: Coverage,
-        flip: u32,
+        flip: u64,
         sweep_ns: u64,
     ) -> TakenBlock {
         self.in_use.insert(block);
@@ -340,11 +345,20 @@ impl Space {
     /// Looks for the holes of a block and zeroes their metadata.
     fn sweep(&mut self, block: BlockIndex) -> Coverage {
         self.totals.swept_blocks += 1;
-        // SAFETY: nobody allocates in an unswept block, the marker changes nothing in it, and this lock keeps
-        // out everyone else (I2).
-        let metadata = unsafe { self.geometry.block_metadata_mut(block) };
-        let coverage = Coverage::read(metadata, self.mark);
-        coverage.clear_uncovered(metadata);
+        // SAFETY: the block has been in use, so its slab is committed.
+        let metadata = unsafe { self.geometry.block_metadata(block) };
+        let coverage = if self.undecided {
+            let coverage = Coverage::read_swept(metadata);
+            coverage.clear_uncovered_shared(metadata);
+            coverage
+        } else {
+            // SAFETY: nobody allocates in an unswept block, the marker changes nothing in it, and this lock keeps
+            // out everyone else (I2).
+            let metadata = unsafe { self.geometry.block_metadata_mut(block) };
+            let coverage = Coverage::read(metadata, self.mark);
+            coverage.clear_uncovered(metadata);
+            coverage
+        };
         if self.poisoned {
             let address = self.geometry.block_address(block);
             for (start, end) in coverage.holes() {
@@ -356,9 +370,14 @@ impl Space {
     }
 
     fn reopen(&mut self, block: BlockIndex) -> BlockIndex {
-        // SAFETY: a free block belongs to nobody, and this lock guards its metadata (I2).
-        let metadata = unsafe { self.geometry.block_metadata_mut(block) };
-        metadata.fill(0);
+        if self.undecided {
+            // SAFETY: the block has been in use, so its slab is committed.
+            let metadata = unsafe { self.geometry.block_metadata(block) };
+            Coverage::EMPTY.clear_uncovered_shared(metadata);
+        } else {
+            // SAFETY: a free block belongs to nobody, and this lock guards its metadata (I2).
+            unsafe { self.geometry.block_metadata_mut(block) }.fill(0);
+        }
         let address = self.geometry.block_address(block);
         if self.poisoned {
             // SAFETY: the block is free, so no one else uses it.
@@ -412,7 +431,7 @@ impl Space {
     }
 
     /// Hands out memory for a large object to a thread that has passed `flip`.
-    pub fn take_large(&mut self, bytes: usize, flip: u32) -> Result<LargeAllocation, Reason> {
+    pub fn take_large(&mut self, bytes: usize, flip: u64) -> Result<LargeAllocation, Reason> {
         let span = LargeSpace::span_bytes(bytes);
         self.make_room(span)?;
         match self.large.allocate(&self.os, bytes, flip) {
@@ -490,18 +509,20 @@ impl Space {
         if self.unswept.len() > 0 {
             return None;
         }
+        self.undecided = true;
         self.mark = self.mark % 3 + 1;
         Some(self.mark)
     }
 
     /// After marking: sorts up to `count` blocks at or after `from`, of those that `stage` is about, by whether
-    /// anything in them is live. Leaves blocks alone that were taken since `flip`. Returns where to go on.
+    /// anything in them is live. Leaves blocks alone that were taken since the flip, or before what the cycle looked at.
+    /// Returns where to go on.
     pub fn sort_some(
         &mut self,
         stage: SortStage,
         from: BlockIndex,
         count: usize,
-        flip: u32,
+        liveness: Liveness,
     ) -> Option<BlockIndex> {
         let mut at = from;
         for _ in 0..count {
@@ -510,16 +531,19 @@ impl Space {
             }
             let set = match stage {
                 SortStage::InUse => &mut self.in_use,
+                SortStage::Unswept => &mut self.unswept,
                 SortStage::Swept => &mut self.swept,
                 SortStage::Dense => &mut self.dense,
             };
             let block = set.next(at)?;
             at = BlockIndex(block.0 + 1);
-            if stage == SortStage::InUse && self.geometry.born(block) == flip {
+            let born = self.geometry.born(block);
+            if stage == SortStage::InUse && !(liveness.since..liveness.flip).contains(&born) {
                 continue;
             }
             set.remove(block);
-            if self.geometry.touched(block) == self.mark {
+            let touched = self.geometry.touched(block);
+            if touched == self.mark || self.undecided && touched != 0 {
                 self.unswept.insert(block);
             } else {
                 self.free.insert(block);
@@ -540,7 +564,7 @@ impl Space {
         count: usize,
         liveness: Liveness,
     ) -> (Vec<DeadSpan>, Option<usize>) {
-        self.large.remove_dead(from, count, |address| !liveness.is_live(address))
+        self.large.remove_dead(from, count, |address| liveness.is_dead(address))
     }
 
     /// Makes removed memory free, see [`LargeSpace::release`].
@@ -573,7 +597,7 @@ impl Space {
             }
         };
         for block in self.unswept.iter() {
-            visit_starts(block, &|state| state == self.mark);
+            visit_starts(block, &|state| self.undecided || state == self.mark);
         }
         for block in self.swept.iter().chain(self.dense.iter()).chain(self.in_use.iter()) {
             visit_starts(block, &|state| self.marking || state == self.mark);

@@ -57,6 +57,8 @@ pub struct Stats {
     pub cycles: u64,
     /// Collections of young objects only.
     pub young_cycles: u64,
+    /// Those of the young ones that ran during a full one.
+    pub nested_cycles: u64,
     /// Bytes allocated since the heap was made, in whole granules. Exact after a collection; between
     /// collections it leaves out what threads have allocated in the stretch they are in.
     pub allocated_bytes: u64,
@@ -114,6 +116,8 @@ pub struct CycleReport {
     pub number: u64,
     /// It looked at everything; otherwise at young objects and what was written since the last flip.
     pub full: bool,
+    /// It ran during a full one, which goes on after it.
+    pub nested: bool,
     /// When it began, since the heap was made.
     pub began: Duration,
     /// From its first handshake until every thread had passed the flip.

@@ -2,8 +2,8 @@
 //!
 //! After a cycle, while all threads are held, the verifier follows all references again in
 //! the plainest way, a set and a worklist, with none of the marker's code, and compares: what is reachable
-//! must be marked or new, and nothing else, unless threads have run meanwhile; objects must lie where objects can
-//! lie, not overlap, and carry start and end in their metadata; weak references must be nil or refer to what is
+//! must be marked or new (or a full cycle's to decide, after a young one during it), and nothing else, unless threads
+//! have run meanwhile; objects must lie where objects can lie, not overlap, and carry start and end in their metadata; weak references must be nil or refer to what is
 //! live; cleaners must be registered for what lives and ready for what has died. A second check, for the barrier: an
 //! object whose references changed since the last cycle must have been logged.
 
@@ -185,7 +185,8 @@ pub(crate) unsafe fn verify(
     if let Some(address) = unreachable {
         return Err(violation(address, What::MarkedButUnreachable));
     }
-    if counted > space.totals.live || exact && counted != space.totals.live {
+    let decided = liveness.since == 0;
+    if decided && counted > space.totals.live || exact && counted != space.totals.live {
         let what = What::LiveBytes { counted, marked: space.totals.live };
         return Err(Violation { object: 0, name: String::new(), what });
     }
@@ -193,7 +194,7 @@ pub(crate) unsafe fn verify(
     let mut stale = None;
     let live = |address| match exact {
         true => reached.contains(&address),
-        false => liveness.is_live(address),
+        false => !liveness.is_dead(address),
     };
     let mut check_weak = |holder: usize, slot: *mut usize| {
         // SAFETY: the slot is a weak handle's or a live weak cell's.
@@ -224,7 +225,7 @@ pub(crate) unsafe fn verify(
     });
     heap.cleaners.for_each_dead(&mut |address| {
         // Threads may have put new objects there since.
-        if liveness.is_marked(address) || exact && reached.contains(&address) {
+        if liveness.is_old(address) || exact && reached.contains(&address) {
             stale = Some(nameless(address, What::CleanedAlive));
         }
     });
@@ -248,6 +249,9 @@ unsafe fn check_extent(
     }
     if address % BLOCK + bytes > BLOCK {
         return Err(What::LeavesItsBlock);
+    }
+    if life == Life::Undecided {
+        return Ok(());
     }
     let first = Geometry::metadata(address);
     let last = bytes / GRANULE - 1;
@@ -302,7 +306,7 @@ pub(crate) unsafe fn check_writes(
     };
     let snapshot = heap.snapshot.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     for (address, before) in &snapshot.references {
-        if !liveness.is_marked(*address) {
+        if !liveness.is_old(*address) {
             continue;
         }
         // SAFETY: the object is live.

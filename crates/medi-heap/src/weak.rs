@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::address::ObjectRef;
 use crate::heap::HeapInner;
+use crate::liveness::Life;
 
 /// No cycle runs, or none has come so far that it matters.
 const OPEN: u8 = 0;
@@ -47,6 +48,13 @@ impl WeakGate {
         self.state.store(OPEN, Ordering::Release);
     }
 
+    /// The same after a young cycle, while the full one that it interrupted goes on as `resume` says.
+    pub fn resume_marking(&self, resume: impl FnOnce()) {
+        let _guard = self.lock.lock().expect("no panic at the gate");
+        resume();
+        self.state.store(MARKING, Ordering::Release);
+    }
+
     /// What a weak reference that was found to hold `address` refers to.
     #[inline]
     pub fn follow(&self, heap: &HeapInner, address: usize) -> Option<ObjectRef> {
@@ -64,14 +72,16 @@ impl WeakGate {
             return true;
         }
         let _guard = self.lock.lock().expect("no panic at the gate");
-        match self.state.load(Ordering::Relaxed) {
-            // It may have been marked since the look above.
-            CLOSED => heap.liveness().is_live(address),
-            MARKING => {
-                heap.inbox.shade(address);
-                true
-            }
-            _ => true,
+        let state = self.state.load(Ordering::Relaxed);
+        // It may have been marked since the look above.
+        let life = heap.liveness().of(address);
+        if state == OPEN || matches!(life, Some(Life::Marked | Life::New)) {
+            return true;
         }
+        if state == CLOSED && life != Some(Life::Undecided) {
+            return false;
+        }
+        heap.inbox.shade(address);
+        true
     }
 }

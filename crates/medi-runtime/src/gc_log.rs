@@ -9,11 +9,15 @@ use crate::stats::time;
 /// One cycle as a line, without its end.
 pub fn line(report: &CycleReport) -> String {
     let r = report;
-    let kind = if r.full { "full" } else { "young" };
+    let kind = match (r.full, r.nested) {
+        (true, _) => "full ",
+        (false, false) => "young",
+        (false, true) => "young, during the next full one",
+    };
     let limit = r.limit.map_or(String::new(), |limit| format!(" of {}", Bytes(limit)));
     let ns = |duration: Duration| time(duration.as_nanos() as u64);
     format!(
-        "[gc] {:.3} s  cycle {} {kind:<5}  {} allocated since the last, {} meanwhile; marked {} ({} objects) in {}, \
+        "[gc] {:.3} s  cycle {} {kind}  {} allocated since the last, {} meanwhile; marked {} ({} objects) in {}, \
          flip {}, rounds {}, whole {}; live {}, heap {}{limit}, {} free; next {} after {}",
         r.began.as_secs_f64(),
         r.number,
@@ -43,6 +47,7 @@ mod tests {
         let report = CycleReport {
             number: 7,
             full: true,
+            nested: false,
             began: ms(1234),
             flip: Duration::from_micros(80),
             mark: ms(30),

@@ -4,8 +4,8 @@ use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::common::{NEXT, Setup, list, list_len, quick};
-use medi_heap::layout::MutatorWords;
-use medi_heap::{Heap, Mutator, Options, PauseCause, TypeId};
+use medi_heap::layout::{ARRAY_DATA, MutatorWords};
+use medi_heap::{Handle, HandleScope, Heap, Mutator, ObjectRef, Options, PauseCause, TypeId};
 
 pub fn on_thread<R>(heap: &Heap, run: impl FnOnce(&mut Mutator) -> R) -> R {
     let mut words = MutatorWords::new();
@@ -14,15 +14,20 @@ pub fn on_thread<R>(heap: &Heap, run: impl FnOnce(&mut Mutator) -> R) -> R {
     run(&mut mutator)
 }
 
-/// Builds lists, keeps some across collections, goes native now and then, and checks every list at its end.
-fn work(mutator: &mut Mutator, node: TypeId, seed: u64, rounds: usize) {
+/// A generator of numbers below a bound.
+fn random(seed: u64) -> impl FnMut(u64) -> u64 {
     let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = move |below: u64| {
+    move |below| {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
         random % below
-    };
+    }
+}
+
+/// Builds lists, keeps some across collections, goes native now and then, and checks every list at its end.
+fn work(mutator: &mut Mutator, node: TypeId, seed: u64, rounds: usize) {
+    let mut next = random(seed);
     for _ in 0..rounds {
         mutator.scope(|scope| {
             let len = 1 + next(500) as usize;
@@ -80,6 +85,134 @@ fn threads_allocate_and_collect_without_losing_anything() {
 fn threads_survive_young_collections_with_verification() {
     let options = Options { young_cycles: true, verify: true, poison: true, ..quick() };
     stress(options, 60);
+}
+
+/// A table of references that a thread changes all the time, and what should be in it.
+struct Table<'s> {
+    arrays: Vec<Handle<'s>>,
+    model: Vec<u64>,
+}
+
+const IDENTITY: usize = 16;
+const NEXT_IDENTITY: usize = 24;
+
+impl<'s> Table<'s> {
+    /// Small arrays, and one long enough to be logged by segments.
+    const LENGTHS: [usize; 5] = [10_000, 50, 50, 50, 50];
+
+    fn new(scope: &mut HandleScope<'s>, refs: TypeId) -> Table<'s> {
+        let array = |len: &usize| {
+            let array = scope.alloc_array(refs, *len).unwrap();
+            scope.handle(array)
+        };
+        let arrays = Table::LENGTHS.iter().map(array).collect();
+        Table { arrays, model: vec![0; Table::LENGTHS.iter().sum()] }
+    }
+
+    fn place(&self, mut index: usize) -> (ObjectRef, usize) {
+        for (array, len) in self.arrays.iter().zip(Table::LENGTHS) {
+            if index < len {
+                return (array.get(), ARRAY_DATA + 8 * index);
+            }
+            index -= len;
+        }
+        unreachable!("the index is one of the model's")
+    }
+
+    fn get(&self, index: usize) -> Option<ObjectRef> {
+        let (array, offset) = self.place(index);
+        // SAFETY: the array is live, and a reference is there.
+        unsafe { array.load(offset) }
+    }
+
+    /// Puts a new node at `index` that refers to the one at `next`.
+    fn put(&mut self, scope: &mut HandleScope, node: TypeId, index: usize, next: usize, id: u64) {
+        let new = scope.alloc_fixed(node).unwrap();
+        let next = self.get(next);
+        // SAFETY: the node is new and 32 bytes long; there is no safepoint up to the store.
+        unsafe {
+            new.initialise(NEXT, next);
+            *new.at::<u64>(IDENTITY) = id;
+            *new.at::<u64>(NEXT_IDENTITY) = next.map_or(0, |next| *next.at::<u64>(IDENTITY));
+            let (array, offset) = self.place(index);
+            scope.store(array, offset, Some(new));
+        }
+        self.model[index] = id;
+    }
+
+    fn check(&self) {
+        for (index, id) in self.model.iter().enumerate() {
+            let Some(node) = self.get(index) else {
+                assert_eq!(*id, 0);
+                continue;
+            };
+            // SAFETY: the node is live, and so is the one that it refers to.
+            unsafe {
+                assert_eq!(*node.at::<u64>(IDENTITY), *id);
+                let next = node.load(NEXT).map_or(0, |next| *next.at::<u64>(IDENTITY));
+                assert_eq!(*node.at::<u64>(NEXT_IDENTITY), next);
+            }
+        }
+    }
+}
+
+#[test]
+fn young_cycles_run_during_full_ones_and_lose_nothing() {
+    let options = Options { young_cycles: true, verify: true, poison: true, ..quick() };
+    let t = Setup::new(options);
+    let (mutator, heap, node, refs, weak_cell) = (&t.mutator, &t.heap, t.node, t.refs, t.weak_cell);
+    mutator.enter_native();
+    let done = &AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        threads.spawn(move || {
+            on_thread(heap, |mutator| {
+                mutator.scope(|scope| {
+                    let old = list(scope, node, 5_000);
+                    while heap.stats().nested_cycles < 20 {
+                        scope.collect();
+                        assert_eq!(list_len(old.get()), 5_000);
+                    }
+                });
+                done.store(true, Ordering::Relaxed);
+            })
+        });
+        for seed in 1..=2 {
+            threads.spawn(move || {
+                on_thread(heap, |mutator| {
+                    let mut next = random(seed);
+                    mutator.scope(|scope| {
+                        let mut table = Table::new(scope, refs);
+                        let weak = scope.alloc_weak(weak_cell, table.arrays[1].get()).unwrap();
+                        let weak = scope.handle(weak);
+                        while !done.load(Ordering::Relaxed) {
+                            for _ in 0..200 {
+                                let id = 1 + next(u64::MAX - 1);
+                                let places = table.model.len() as u64;
+                                let (index, next) = (next(places) as usize, next(places) as usize);
+                                table.put(scope, node, index, next, id);
+                            }
+                            let dying = scope.alloc_fixed(node).unwrap();
+                            let fresh = scope.alloc_weak(weak_cell, dying).unwrap();
+                            let fresh = scope.handle(fresh);
+                            scope.collect_young();
+                            table.check();
+                            // SAFETY: both are live weak cells.
+                            unsafe {
+                                assert_eq!(
+                                    scope.weak_load(weak.get()),
+                                    Some(table.arrays[1].get())
+                                );
+                                if let Some(node) = scope.weak_load(fresh.get()) {
+                                    assert_eq!(list_len(node), 1);
+                                }
+                            }
+                        }
+                    });
+                })
+            });
+        }
+    });
+    mutator.leave_native();
 }
 
 #[test]
