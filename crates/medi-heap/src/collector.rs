@@ -37,9 +37,24 @@ pub(crate) struct Ticket {
 /// How often the thread looks for idle memory at most.
 const LEAST_DELAY: Duration = Duration::from_millis(1);
 
+/// How thoroughly a thread has tried already to get memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Tried {
+    #[default]
+    Nothing,
+    /// It has waited for the next cycle to end, which may be a young one during a full one.
+    Soonest,
+    /// It has waited for the cycle under way.
+    Running,
+    /// It has waited for so many full ones.
+    Full(u32),
+}
+
 #[derive(Default)]
 struct State {
     asked: Option<Kind>,
+    /// The number of the cycle under way that runs during no other.
+    alone: Option<u64>,
     /// Cycles that have started. They are numbered in that order.
     started: u64,
     /// The highest number of a cycle that has ended.
@@ -94,6 +109,28 @@ impl Collector {
         }
         self.desk.asked.notify_one();
         ticket
+    }
+
+    /// Asks for memory: for what a cycle that is under way brings, if one is and that has not been waited for, and for
+    /// a full cycle otherwise. Returns what to wait for, and what will have been tried then.
+    ///
+    /// # Panics
+    /// As [`Collector::ask`].
+    pub fn ask_for_room(&self, heap: &Arc<HeapInner>, tried: Tried) -> (Ticket, Tried) {
+        let alone = self.desk.state().alone;
+        match (tried, alone) {
+            (Tried::Nothing, Some(number)) => {
+                self.ask(heap, Kind::Due);
+                (Ticket { number, young_will_do: true }, Tried::Soonest)
+            }
+            (Tried::Soonest, Some(number)) => {
+                (Ticket { number, young_will_do: false }, Tried::Running)
+            }
+            (tried, _) => {
+                let before = if let Tried::Full(times) = tried { times } else { 0 };
+                (self.ask(heap, Kind::Full), Tried::Full(before + 1))
+            }
+        }
     }
 
     /// Waits until the cycle has ended. The caller is in native state. An error when it has found the heap
@@ -162,6 +199,7 @@ fn serve(desk: &Desk, heap: &Weak<HeapInner>) {
             }
             state.started += asked.is_some() as u64;
             number = state.started;
+            state.alone = asked.map(|_| number);
         }
         let Some(heap) = heap.upgrade() else { return };
         if let Some(kind) = asked
@@ -182,6 +220,7 @@ fn serve_one(desk: &Desk, heap: &HeapInner, kind: Kind, number: u64) -> bool {
     let mut state = desk.state();
     state.ended = state.ended.max(number);
     state.ended_alone = number;
+    state.alone = None;
     state.failure = ran.err().map(|payload| message(&*payload));
     desk.ended.notify_all();
     let failed = state.failure.is_some();

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use crate::address::ObjectRef;
 use crate::barrier::{Barrier, Phase};
-use crate::collector::Kind;
+use crate::collector::{Kind, Ticket, Tried};
 use crate::coverage::Coverage;
 use crate::error::{OutOfMemory, Reason};
 use crate::handles::{HandleScope, HandleStack, Root, Weak};
@@ -455,7 +455,7 @@ impl Inner {
         size: usize,
         mut ask: impl FnMut(&mut Space, u64) -> Result<T, Reason>,
     ) -> Result<T, OutOfMemory> {
-        let mut collections = 0;
+        let mut tried = Tried::default();
         loop {
             self.safepoint();
             let start = Instant::now();
@@ -463,7 +463,7 @@ impl Inner {
                 let mut space = self.heap.space();
                 let taken = ask(&mut space, self.flip.get());
                 if let Err(reason) = taken
-                    && collections >= ATTEMPTS
+                    && tried == Tried::Full(ATTEMPTS)
                 {
                     return Err(space.shortage(size as u64, reason));
                 }
@@ -478,25 +478,28 @@ impl Inner {
                     return Ok(memory);
                 }
                 Err(reason) => {
-                    self.stall(size, reason)?;
-                    collections += 1;
+                    tried = self.stall(size, reason, tried)?;
                 }
             }
         }
     }
 
-    /// Waits for a full cycle, because memory has run out. An error when that has become all that the program does.
-    fn stall(&self, size: usize, reason: Reason) -> Result<(), OutOfMemory> {
+    /// Waits for the collector, because memory has run out. An error when that has become all that the program does.
+    fn stall(&self, size: usize, reason: Reason, tried: Tried) -> Result<Tried, OutOfMemory> {
         let progress = self.heap.space().allocated_since;
         let start = Instant::now();
-        self.collect(Kind::Full);
+        let (ticket, tried) = self.heap.collector.ask_for_room(&self.heap, tried);
+        self.wait(ticket);
         let stall = start.elapsed();
         self.heap.note_pause(PauseCause::Stall, stall);
+        if !matches!(tried, Tried::Full(_)) {
+            return Ok(tried);
+        }
         let mut space = self.heap.space();
         if space.note_stall(progress, stall) {
             return Err(space.shortage(size as u64, reason));
         }
-        Ok(())
+        Ok(tried)
     }
 
     /// Waits for a cycle that starts after the call.
@@ -504,7 +507,10 @@ impl Inner {
     /// # Panics
     /// When the collector has found the heap corrupted.
     fn collect(&self, kind: Kind) {
-        let ticket = self.heap.collector.ask(&self.heap, kind);
+        self.wait(self.heap.collector.ask(&self.heap, kind));
+    }
+
+    fn wait(&self, ticket: Ticket) {
         self.enter_native();
         let waited = self.heap.collector.wait(ticket);
         self.leave_native();
