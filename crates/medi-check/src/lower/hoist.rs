@@ -9,6 +9,8 @@
 //! - bounds checks and element reads of unchanging operands that the first step would come to before
 //!   anything that can stop the program or be seen: they happen if and only if they would have.
 //!
+//! In a program with tasks, what a loop waits on stays in it; see [`polling`].
+//!
 //! Then it drops the bounds checks of the loop's counter against the length that ends the loop. Only
 //! locals with one assignment move, so that no other path sees another value.
 //!
@@ -17,7 +19,7 @@
 use std::collections::HashSet;
 
 use super::alias::{Aliases, Pure, assignments};
-use super::{effects, tidy};
+use super::{effects, polling, tidy};
 use crate::mir::validate::{rvalue_operands, targets};
 use crate::mir::{
     BinaryOp, Block, BlockId, Comparison, Const, Function, Local, Operand, Program, Rvalue, Stmt,
@@ -30,7 +32,7 @@ pub(super) fn run(program: &mut Program) {
     for function in &mut program.functions {
         let stmts = function.blocks.iter().flat_map(|block| &block.stmts);
         if stmts.into_iter().any(|stmt| matches!(stmt.kind, StmtKind::Safepoint)) {
-            hoist(function, &pure);
+            hoist(function, &pure, program.tasks);
         }
     }
 }
@@ -45,7 +47,7 @@ struct Loop {
     size: usize,
 }
 
-fn hoist(function: &mut Function, pure: &Pure) {
+fn hoist(function: &mut Function, pure: &Pure, tasks: bool) {
     let found = loops(function);
     if found.is_empty() {
         return;
@@ -57,6 +59,9 @@ fn hoist(function: &mut Function, pure: &Pure) {
     let mut found = loops(function);
     found.sort_by_key(|inner| inner.size);
     let mut pass = Pass::new(function, pure);
+    for inner in found.iter().filter(|_| tasks) {
+        polling::find(pass.function, &inner.body, &mut pass.polled);
+    }
     // What an outer loop lets out shows an inner one more: that a length is the one that ends it.
     let mut changed = true;
     while changed {
@@ -188,6 +193,8 @@ struct Pass<'a> {
     aliases: Aliases,
     /// Of each local: it holds an int that is never negative.
     not_negative: Vec<bool>,
+    /// Locals whose values a loop waits on.
+    polled: HashSet<Local>,
 }
 
 impl<'a> Pass<'a> {
@@ -196,7 +203,8 @@ impl<'a> Pass<'a> {
         let aliases = Aliases::new(function);
         let predecessors = predecessors(function);
         let not_negative = never_negative(function);
-        Self { function, pure, predecessors, assignments, aliases, not_negative }
+        let polled = HashSet::new();
+        Self { function, pure, predecessors, assignments, aliases, not_negative, polled }
     }
 
     fn resolve(&self, local: Local) -> Local {
@@ -292,6 +300,7 @@ impl<'a> Pass<'a> {
         match stmt {
             StmtKind::Assign(local, rvalue) => {
                 self.assignments[local.index()] == 1
+                    && !self.polled.contains(local)
                     && rvalue_operands(rvalue).into_iter().all(keeps)
                     && self.gives_the_same(rvalue, first, written)
             }

@@ -27,6 +27,7 @@ mod loops;
 mod operator;
 mod pattern;
 mod place;
+mod polling;
 mod reuse;
 mod scope;
 mod tidy;

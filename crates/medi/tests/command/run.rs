@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use crate::support::{compare, files, medi, root, transcript};
+use crate::support::{compare, files, finished, medi, root, transcript};
 
 /// Collections at (almost) every allocation find a missing root; slower programs say `// stress: off`.
 const STRESS: &[&str] = &["--gc-collect-every", "3", "--gc-verify", "--gc-poison"];
@@ -24,7 +24,7 @@ fn run(program: &Path, extra: &[&str]) -> String {
     let (flags, args) = (header(&source, "flags"), header(&source, "args"));
     let flags = flags.iter().map(String::as_str);
     let words: Vec<&str> = ["run"].into_iter().chain(extra.iter().copied()).chain(flags).collect();
-    let output = medi(&words).arg(path).args(args).output().expect("medi starts");
+    let output = finished(medi(&words).arg(path).args(args));
     let transcript = transcript(&output);
     if header(&source, "figures").is_empty() { transcript } else { without_figures(&transcript) }
 }
