@@ -1,15 +1,20 @@
 #!/usr/bin/env bash
-# Fuzzes one target: fuzz/run.sh front|readers|stack_maps [seconds]. The first two need `cargo install cargo-fuzz`.
+# Fuzzes one target: fuzz/run.sh front|readers|stack_maps|races [seconds]. The first two need `cargo install cargo-fuzz`.
 # The corpus starts from the repository's own programs or data files.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-target=${1:?usage: fuzz/run.sh front|readers|stack_maps [seconds]}
+target=${1:?usage: fuzz/run.sh front|readers|stack_maps|races [seconds]}
 seconds=${2:-60}
 if [ "$target" = stack_maps ]; then
   # Random programs run in four ways that must agree. Coverage says little about them, since the interesting paths
   # are in the code they are compiled to; so they come from seeds, new ones each time.
   MEDI_FUZZ_SECONDS=$seconds MEDI_FUZZ_FROM=$(date +%s%N) exec cargo test --release -p medi-codegen \
     --test compiled random_programs -- --nocapture
+fi
+if [ "$target" = races ]; then
+  # Random programs whose tasks race, by seeds as well.
+  MEDI_RACE_SECONDS=$seconds MEDI_RACE_FROM=$(date +%s%N) exec cargo test --release -p medi --test command \
+    random_programs -- --nocapture
 fi
 corpus=fuzz/corpus/$target
 mkdir -p "$corpus"
@@ -34,7 +39,7 @@ case $target in
     done
     ;;
   *)
-    echo "fuzz/run.sh: there is no target \`$target\`; there are front, readers and stack_maps" >&2
+    echo "fuzz/run.sh: there is no target \`$target\`; there are front, readers, stack_maps and races" >&2
     exit 2
     ;;
 esac

@@ -95,7 +95,9 @@ impl Body<'_, '_> {
             (Ty::Optional(_), Ty::Optional(_)) | (Ty::Result(_), Ty::Result(_)) => {
                 if self.unify(have, want) { Ok(expr) } else { Err(expr) }
             }
-            (Ty::Result(inner), Ty::Optional(_)) if !self.is_open(*inner) => {
+            (Ty::Result(inner), Ty::Optional(held))
+                if !self.is_open(*inner) && !matches!(self.ty(*held), Ty::Result(_)) =>
+            {
                 let value = converted(Conversion::UnwrapResult, expr, *inner);
                 self.convert(value, want)
             }

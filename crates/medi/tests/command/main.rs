@@ -4,6 +4,7 @@ mod examples;
 mod explain;
 mod layers;
 mod library_page;
+mod races;
 mod run;
 mod support;
 mod tasks;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::support::{finished, medi, text, transcript};
 
 /// Modes that show a reference which nobody roots, or a store without its barrier.
-const MODES: &[&[&str]] = &[
+pub const MODES: &[&[&str]] = &[
     &[],
     &["--gc-collect-every", "40", "--gc-verify", "--gc-poison"],
     &["--gc-collect-every", "25", "--gc-verify", "--gc-poison", "--gc-moving"],
