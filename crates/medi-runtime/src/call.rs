@@ -1,6 +1,7 @@
 //! One call from compiled code into a native function: what natives do to raise, to answer and to make
 //! strings.
 
+use std::any::Any;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -67,6 +68,12 @@ pub(crate) unsafe fn waiting<R>(context: *mut Context, wait: impl FnOnce() -> R)
     }
 }
 
+/// Whether the call that has just failed did so because the process, or the system, has no file descriptor left. What
+/// opens files makes messages of its errors, so that this looks at the system's own note.
+fn out_of_descriptors() -> bool {
+    matches!(io::Error::last_os_error().raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 impl Call {
     /// # Safety
     /// `context` is what compiled code passed to a native function that has not returned yet.
@@ -99,6 +106,63 @@ impl Call {
 
     pub fn handles(&self) -> &Handles {
         &self.run().handles
+    }
+
+    /// What compiled code holds of a file that was opened: an array of ints whose only element is its number. When a
+    /// collection finds the array dead, the file is closed by the next call that looks for lost ones. References not in
+    /// handles are stale afterwards.
+    pub fn open_file(&self, file: impl Any + Send) -> Result<u64, Stopped> {
+        let ints = self.arrays().int_type();
+        let array = self.mutator().alloc_array(ints, 1);
+        let array = array.map_err(|error| self.out_of_memory(&error))?;
+        let handle = self.handles().insert(file);
+        // SAFETY: the array was just made with one element.
+        unsafe { *array.at::<i64>(layout::ARRAY_DATA) = handle };
+        self.run().lost_files.register(self.mutator(), array, handle);
+        Ok(array.address() as u64)
+    }
+
+    /// Opens a file, in native state, once those that the program has lost are closed. References not in handles are
+    /// stale afterwards.
+    pub fn opening<R, E>(&self, open: impl Fn() -> Result<R, E>) -> Result<R, E> {
+        self.close_lost_files();
+        if self.handles().are_many() {
+            self.find_lost_files();
+        }
+        loop {
+            let (opened, out_of_descriptors) = self.waiting(|| {
+                let opened = open();
+                let out = opened.is_err() && out_of_descriptors();
+                (opened, out)
+            });
+            let closed = self.handles().closed();
+            if !out_of_descriptors {
+                return opened;
+            }
+            self.find_lost_files();
+            if self.handles().closed() == closed {
+                return opened;
+            }
+        }
+    }
+
+    /// Closes the files that the program has lost: those that a young collection finds if that is enough, or all.
+    fn find_lost_files(&self) {
+        let closed = self.handles().closed();
+        self.mutator().collect_young();
+        self.close_lost_files();
+        if self.handles().closed() == closed || self.handles().are_many() {
+            self.mutator().collect();
+            self.close_lost_files();
+        }
+        self.handles().note_kept();
+    }
+
+    /// Closes the files that a collection has found lost.
+    pub fn close_lost_files(&self) {
+        while let Some(handle) = self.run().lost_files.poll() {
+            self.handles().remove(handle);
+        }
     }
 
     pub fn output(&self) -> &Output {

@@ -1,4 +1,4 @@
-//! Handles of native resources, such as open files, that Medi code holds as plain ints.
+//! Handles of native resources, such as open files, that Medi code holds as numbers.
 //!
 //! Numbers are never reused, so that a number kept too long is an error and not somebody else's file. All tasks of a run
 //! share one table, so that a number means the same to each. A native function borrows a resource while it uses it;
@@ -12,6 +12,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 type Resource = Box<dyn Any + Send>;
 
+/// So many open resources are never too many.
+const FEW: usize = 256;
+
 /// The open resources of a run.
 #[derive(Default)]
 pub struct Handles(Mutex<Table>);
@@ -21,6 +24,10 @@ struct Table {
     /// By number; few are open at a time.
     open: Vec<(i64, State)>,
     last: i64,
+    /// How many were open after the last collection that looked for lost ones.
+    kept: usize,
+    /// How many were closed.
+    closed: u64,
 }
 
 enum State {
@@ -80,6 +87,23 @@ impl Handles {
         }
     }
 
+    /// Whether so many are open that it is worth a collection to find lost ones: twice as many as it left last time.
+    pub fn are_many(&self) -> bool {
+        let table = self.table();
+        table.open.len() >= FEW.max(2 * table.kept)
+    }
+
+    /// How many resources were closed so far.
+    pub fn closed(&self) -> u64 {
+        self.table().closed
+    }
+
+    /// Notes that such a collection was made, and what it found lost was closed.
+    pub fn note_kept(&self) {
+        let mut table = self.table();
+        table.kept = table.open.len();
+    }
+
     /// Closes a resource, as soon as nobody uses it; whether it was open.
     pub fn remove(&self, handle: i64) -> bool {
         let mut table = self.table();
@@ -87,6 +111,7 @@ impl Handles {
             return false;
         };
         let removed = table.open.swap_remove(at);
+        table.closed += 1;
         // Closing a file may take a while.
         drop(table);
         drop(removed);
@@ -150,6 +175,23 @@ mod tests {
         assert_eq!(Arc::strong_count(&held), 1);
         assert_eq!(handles.borrow::<Arc<()>>(handle).err(), Some(Missing::NotOpen));
         assert!(!handles.remove(handle));
+    }
+
+    #[test]
+    fn many_are_twice_as_many_as_were_kept() {
+        let handles = Handles::default();
+        let open = |count| (0..count).map(|_| handles.insert(())).collect::<Vec<_>>();
+        open(FEW - 1);
+        assert!(!handles.are_many());
+        let last = open(1);
+        assert!(handles.are_many());
+        handles.note_kept();
+        open(FEW - 1);
+        assert!(!handles.are_many());
+        open(1);
+        assert!(handles.are_many());
+        assert!(handles.remove(last[0]));
+        assert!(!handles.are_many());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::ptr;
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_deque::Worker;
-use medi_heap::{Heap, Mutator, ObjectRef, OutOfMemory, RootRange, layout};
+use medi_heap::{CleanerQueue, Heap, Mutator, ObjectRef, OutOfMemory, RootRange, layout};
 use medi_region::{Ledger, Refused, Scopes};
 
 use crate::code_map::CodeMap;
@@ -101,6 +101,8 @@ pub struct Run {
     hash_seed: u64,
     literals: OnceLock<Literals>,
     pub(crate) handles: Handles,
+    /// Numbers of open files that the program has lost.
+    pub(crate) lost_files: CleanerQueue<i64>,
     pub(crate) pool: Pool,
     /// Keeps the code in memory.
     _owner: Option<Arc<dyn Any + Send + Sync>>,
@@ -176,6 +178,7 @@ impl Session {
             hash_seed: seed(),
             literals: OnceLock::new(),
             handles: Handles::default(),
+            lost_files: CleanerQueue::new(heap),
             pool: Pool::new(limits),
             _owner: owner,
         });

@@ -29,6 +29,7 @@ impl Elements {
 pub(crate) struct ArrayTypes {
     by_type: Vec<Option<Elements>>,
     string: Option<TypeId>,
+    ints: Option<TypeId>,
 }
 
 impl ArrayTypes {
@@ -44,6 +45,9 @@ impl ArrayTypes {
                         types.by_type.resize(index + 1, None);
                     }
                     types.by_type[index] = Some(Elements::new(shapes, element));
+                    if matches!(shapes.get(element).kind, Kind::Int) {
+                        types.ints = Some(heap_type);
+                    }
                 }
                 _ => {}
             }
@@ -55,6 +59,12 @@ impl ArrayTypes {
     /// If the program has no strings; then nothing can ask for one.
     pub fn string_type(&self) -> TypeId {
         self.string.expect("a program that makes strings has the type string")
+    }
+
+    /// # Panics
+    /// If the program has no arrays of ints; then nothing can ask for one.
+    pub fn int_type(&self) -> TypeId {
+        self.ints.expect("a program that opens files has the type array[int]")
     }
 
     /// # Safety
@@ -71,6 +81,21 @@ impl ArrayTypes {
 pub(crate) fn object(reference: u64) -> ObjectRef {
     ObjectRef::from_address(reference as usize)
         .expect("a reference that is not optional is not nil")
+}
+
+/// The number of an open file that compiled code holds as an array of one int (see [`crate::call::Call::open_file`]);
+/// 0, which is no file's, of any other array.
+///
+/// # Safety
+/// `file` is a live array of ints.
+pub(crate) unsafe fn handle_of(file: u64) -> i64 {
+    // SAFETY: the caller's promise; the index is checked.
+    unsafe {
+        match object(file).array_len() {
+            0 => 0,
+            _ => *object(file).at::<i64>(layout::ARRAY_DATA),
+        }
+    }
 }
 
 /// The bytes of a string.

@@ -653,10 +653,11 @@ fn files_are_read_and_failures_are_results() {
         let [error, text] = h.results();
         assert_eq!((error, h.text(text)), (0, "línea 1\nline 2".into()));
         native!(h, "lines_open", (), word(&path_string) => u64);
-        let [_, handle] = h.results();
+        let [_, file] = h.results();
+        let file = h.root(ObjectRef::from_address(file as usize).unwrap());
         let mut lines = vec![];
         loop {
-            native!(h, "lines_next", (), handle as i64 => i64);
+            native!(h, "lines_next", (), word(&file) => u64);
             let [error, line] = h.results();
             assert_eq!(error, 0);
             if line == 0 {

@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::handles::Missing;
 use crate::natives::readers::in_use;
-use crate::value::text;
+use crate::value::{handle_of, text};
 
 super::table! {
     call read_text, call write_text, call append_text, leaf file_exists, call remove_file, call lines_open, call lines_next,
@@ -181,6 +181,8 @@ impl Lines {
             format!("cannot read {}, line {}: {}", self.path, self.number, reason(&error))
         })?;
         if read == 0 {
+            // There is no more to come, and descriptors are few.
+            self.file = Box::new(io::empty());
             return Ok(None);
         }
         if read as u64 == LONGEST && self.line.last() != Some(&b'\n') {
@@ -202,24 +204,26 @@ impl Lines {
     }
 }
 
-/// `lines_open(path: string) -> Result[int]`: a handle; `-` is standard input.
+/// `lines_open(path: string) -> Result[array[int]]`; `-` is standard input.
 unsafe extern "C" fn lines_open(context: *mut Context, path: u64) {
     // SAFETY: see the module `natives`.
     let (call, path) = unsafe { (Call::new(context), text(path).to_string()) };
-    match call.waiting(|| open(&path)) {
+    match call.opening(|| open(&path)) {
         Ok(file) => {
             let may_wait = path == "-" || !fs::metadata(&path).is_ok_and(|file| file.is_file());
             let lines = Lines { path, file, may_wait, number: 0, line: vec![] };
-            call.ok(call.handles().insert(lines) as u64);
+            if let Ok(file) = call.open_file(lines) {
+                call.ok(file);
+            }
         }
         Err(error) => call.fail(&cannot("read", &path, &error)),
     }
 }
 
-/// `lines_next(handle: int) -> Result[string?]`: nil at the end.
-unsafe extern "C" fn lines_next(context: *mut Context, handle: i64) {
+/// `lines_next(file: array[int]) -> Result[string?]`: nil at the end.
+unsafe extern "C" fn lines_next(context: *mut Context, file: u64) {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(file)) };
     let mut lines = match call.handles().borrow::<Lines>(handle) {
         Ok(lines) => lines,
         Err(Missing::NotOpen) => return call.fail("these lines are closed"),
@@ -243,10 +247,11 @@ unsafe extern "C" fn lines_next(context: *mut Context, handle: i64) {
     }
 }
 
-/// `lines_close(handle: int)`.
-unsafe extern "C" fn lines_close(context: *mut Context, handle: i64) {
+/// `lines_close(file: array[int])`.
+unsafe extern "C" fn lines_close(context: *mut Context, file: u64) {
     // SAFETY: see the module `natives`.
-    unsafe { Call::new(context) }.handles().remove(handle);
+    let (call, handle) = unsafe { (Call::new(context), handle_of(file)) };
+    call.handles().remove(handle);
 }
 
 /// `directory_names(path: string) -> Result[string]`: names in a directory, sorted, each followed by a NUL.

@@ -8,10 +8,12 @@ use crate::value::text;
 
 super::table! { call memory_collect, call memory_number, call memory_limit, call memory_snapshot }
 
-/// `memory_collect()`: a whole collection, now.
+/// `memory_collect()`: a whole collection, now. Files that it finds lost are closed.
 unsafe extern "C" fn memory_collect(context: *mut Context) {
     // SAFETY: see the module `natives`.
-    unsafe { Call::new(context) }.mutator().collect();
+    let call = unsafe { Call::new(context) };
+    call.mutator().collect();
+    call.close_lost_files();
 }
 
 /// `memory_number(which: int) -> int`: one counter, in the order of the fields of the library's `MemoryStats`; −1 for a limit that is

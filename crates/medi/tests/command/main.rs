@@ -2,6 +2,7 @@
 
 mod examples;
 mod explain;
+mod files;
 mod layers;
 mod library_page;
 mod races;

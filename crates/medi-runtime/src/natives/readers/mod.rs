@@ -20,7 +20,7 @@ use crate::call::{Call, Stopped};
 use crate::context::Context;
 use crate::error::{RuntimeError, codes};
 use crate::handles::{Borrowed, Missing};
-use crate::value::{object, slice_mut, text};
+use crate::value::{handle_of, object, slice_mut, text};
 
 pub use self::progress::VARIABLE as PROGRESS_VARIABLE;
 
@@ -65,12 +65,13 @@ fn broken(call: &Call, what: &str) -> Stopped {
     ))
 }
 
-/// Answers with the handle of a file that was opened, or why it was not.
-fn answer_opened<R: Any + Send>(call: &Call, opened: Result<R, String>) {
-    match opened {
+/// Answers with a file that `open` opens, or why it does not.
+fn answer_opened<R: Any + Send>(call: &Call, open: impl Fn() -> Result<R, String>) {
+    match call.opening(open) {
         Ok(file) => {
-            let handle = call.handles().insert(file);
-            call.ok(handle as u64);
+            if let Ok(file) = call.open_file(file) {
+                call.ok(file);
+            }
         }
         Err(message) => call.fail(&message),
     }
@@ -110,17 +111,17 @@ unsafe fn fill<T>(call: &Call, array: u64, at: i64, count: usize, items: impl It
     }
 }
 
-/// Opens health files: a handle, or why not.
+/// Opens health files, or says why not.
 unsafe extern "C" fn health_open(context: *mut Context, path: u64) {
     // SAFETY: see the module `natives`.
-    let (call, path) = unsafe { (Call::new(context), text(path)) };
-    answer_opened(&call, HealthFile::open(path));
+    let (call, path) = unsafe { (Call::new(context), text(path).to_string()) };
+    answer_opened(&call, || HealthFile::open(&path));
 }
 
 /// Moves to the next event; see [`HealthFile::next`].
-unsafe extern "C" fn health_next(context: *mut Context, handle: i64) {
+unsafe extern "C" fn health_next(context: *mut Context, handle: u64) {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     if let Ok(mut health) = file::<HealthFile>(&call, handle) {
         let next = health.next();
         answer(&call, handle, next.map(|event| event as u64));
@@ -128,74 +129,74 @@ unsafe extern "C" fn health_next(context: *mut Context, handle: i64) {
 }
 
 /// The number of a text of the event; see [`HealthFile::key`].
-unsafe extern "C" fn health_key(context: *mut Context, handle: i64, number: i64) -> i64 {
+unsafe extern "C" fn health_key(context: *mut Context, handle: u64, number: i64) -> i64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(which) = field(&call, Field::from_number(number)) else { return 0 };
     file::<HealthFile>(&call, handle).map_or(0, |mut health| health.key(which))
 }
 
 /// A text of the event.
-unsafe extern "C" fn health_text(context: *mut Context, handle: i64, number: i64) -> u64 {
+unsafe extern "C" fn health_text(context: *mut Context, handle: u64, number: i64) -> u64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(which) = field(&call, Field::from_number(number)) else { return 0 };
     file::<HealthFile>(&call, handle).map_or(0, |health| answer_text(&call, health.text(which)))
 }
 
 /// The measured value, or NaN.
-unsafe extern "C" fn health_value(context: *mut Context, handle: i64) -> f64 {
+unsafe extern "C" fn health_value(context: *mut Context, handle: u64) -> f64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     file::<HealthFile>(&call, handle).map_or(0.0, |health| health.value())
 }
 
 /// The date of the event, or the birth date; see [`HealthFile::date`].
-unsafe extern "C" fn health_date(context: *mut Context, handle: i64) -> i64 {
+unsafe extern "C" fn health_date(context: *mut Context, handle: u64) -> i64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     file::<HealthFile>(&call, handle).map_or(0, |health| health.date())
 }
 
 /// Whether the measurement is answered in words.
-unsafe extern "C" fn health_is_answer(context: *mut Context, handle: i64) -> u64 {
+unsafe extern "C" fn health_is_answer(context: *mut Context, handle: u64) -> u64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     file::<HealthFile>(&call, handle).map_or(0, |health| health.is_answer().into())
 }
 
 /// Records passed over because their source withdrew them.
-unsafe extern "C" fn health_withdrawn(context: *mut Context, handle: i64) -> i64 {
+unsafe extern "C" fn health_withdrawn(context: *mut Context, handle: u64) -> i64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     file::<HealthFile>(&call, handle).map_or(0, |health| health.withdrawn())
 }
 
 /// The name of the format.
-unsafe extern "C" fn health_format(context: *mut Context, handle: i64) -> u64 {
+unsafe extern "C" fn health_format(context: *mut Context, handle: u64) -> u64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     file::<HealthFile>(&call, handle).map_or(0, |health| answer_text(&call, health.format()))
 }
 
 /// Closes any file.
-unsafe extern "C" fn reader_close(context: *mut Context, handle: i64) {
+unsafe extern "C" fn reader_close(context: *mut Context, handle: u64) {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     call.handles().remove(handle);
 }
 
-/// Opens a FASTA file: a handle, or why not.
+/// Opens a FASTA file, or says why not.
 unsafe extern "C" fn fasta_open(context: *mut Context, path: u64) {
     // SAFETY: see the module `natives`.
-    let (call, path) = unsafe { (Call::new(context), text(path)) };
-    answer_opened(&call, FastaFile::open(path));
+    let (call, path) = unsafe { (Call::new(context), text(path).to_string()) };
+    answer_opened(&call, || FastaFile::open(&path));
 }
 
 /// Moves to the next sequence; false after the last.
-unsafe extern "C" fn fasta_next(context: *mut Context, handle: i64) {
+unsafe extern "C" fn fasta_next(context: *mut Context, handle: u64) {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     if let Ok(mut fasta) = file::<FastaFile>(&call, handle) {
         let next = fasta.next();
         answer(&call, handle, next.map(u64::from));
@@ -203,16 +204,16 @@ unsafe extern "C" fn fasta_next(context: *mut Context, handle: i64) {
 }
 
 /// The name of the sequence.
-unsafe extern "C" fn fasta_name(context: *mut Context, handle: i64) -> u64 {
+unsafe extern "C" fn fasta_name(context: *mut Context, handle: u64) -> u64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     file::<FastaFile>(&call, handle).map_or(0, |fasta| answer_text(&call, fasta.name()))
 }
 
 /// Reads the bases of the sequence; answers with their number.
-unsafe extern "C" fn fasta_load(context: *mut Context, handle: i64) {
+unsafe extern "C" fn fasta_load(context: *mut Context, handle: u64) {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     if let Ok(mut fasta) = file::<FastaFile>(&call, handle) {
         let length = fasta.load();
         answer(&call, handle, length.map(|length| length as u64));
@@ -220,9 +221,9 @@ unsafe extern "C" fn fasta_load(context: *mut Context, handle: i64) {
 }
 
 /// Moves the bases that were read into an array of bytes.
-unsafe extern "C" fn fasta_bases(context: *mut Context, handle: i64, into: u64) {
+unsafe extern "C" fn fasta_bases(context: *mut Context, handle: u64, into: u64) {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     if let Ok(mut fasta) = file::<FastaFile>(&call, handle) {
         let bases = fasta.take_bases();
         // SAFETY: compiled code passes an array of bytes.
@@ -230,17 +231,17 @@ unsafe extern "C" fn fasta_bases(context: *mut Context, handle: i64, into: u64) 
     }
 }
 
-/// Opens a SAM, BAM or FASTQ file: a handle, or why not.
+/// Opens a SAM, BAM or FASTQ file, or says why not.
 unsafe extern "C" fn reads_open(context: *mut Context, path: u64) {
     // SAFETY: see the module `natives`.
-    let (call, path) = unsafe { (Call::new(context), text(path)) };
-    answer_opened(&call, ReadsFile::open(path));
+    let (call, path) = unsafe { (Call::new(context), text(path).to_string()) };
+    answer_opened(&call, || ReadsFile::open(&path));
 }
 
 /// Moves to the next read; false after the last.
-unsafe extern "C" fn reads_next(context: *mut Context, handle: i64) {
+unsafe extern "C" fn reads_next(context: *mut Context, handle: u64) {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     if let Ok(mut reads) = file::<ReadsFile>(&call, handle) {
         let next = reads.next();
         answer(&call, handle, next.map(u64::from));
@@ -248,49 +249,49 @@ unsafe extern "C" fn reads_next(context: *mut Context, handle: i64) {
 }
 
 /// The name of the sample.
-unsafe extern "C" fn reads_sample(context: *mut Context, handle: i64) -> u64 {
+unsafe extern "C" fn reads_sample(context: *mut Context, handle: u64) -> u64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     file::<ReadsFile>(&call, handle).map_or(0, |reads| answer_text(&call, reads.sample()))
 }
 
 /// How many references the file names.
-unsafe extern "C" fn reads_reference_count(context: *mut Context, handle: i64) -> i64 {
+unsafe extern "C" fn reads_reference_count(context: *mut Context, handle: u64) -> i64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     file::<ReadsFile>(&call, handle).map_or(0, |reads| reads.references().len() as i64)
 }
 
 /// The name of a reference.
-unsafe extern "C" fn reads_reference_name(context: *mut Context, handle: i64, index: i64) -> u64 {
+unsafe extern "C" fn reads_reference_name(context: *mut Context, handle: u64, index: i64) -> u64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(reads) = file::<ReadsFile>(&call, handle) else { return 0 };
     let found = usize::try_from(index).ok().and_then(|index| reads.references().nth(index));
     field(&call, found).map_or(0, |(name, _)| answer_text(&call, name))
 }
 
 /// The length of a reference, 0 if it is not known.
-unsafe extern "C" fn reads_reference_length(context: *mut Context, handle: i64, index: i64) -> i64 {
+unsafe extern "C" fn reads_reference_length(context: *mut Context, handle: u64, index: i64) -> i64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(reads) = file::<ReadsFile>(&call, handle) else { return 0 };
     let found = usize::try_from(index).ok().and_then(|index| reads.references().nth(index));
     field(&call, found).map_or(0, |(_, length)| length)
 }
 
 /// A number of the read.
-unsafe extern "C" fn reads_number(context: *mut Context, handle: i64, number: i64) -> i64 {
+unsafe extern "C" fn reads_number(context: *mut Context, handle: u64, number: i64) -> i64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(which) = field(&call, ReadField::from_number(number)) else { return 0 };
     file::<ReadsFile>(&call, handle).map_or(0, |reads| reads.number(which))
 }
 
 /// Copies the read's bases into an array of bytes.
-unsafe extern "C" fn reads_bases(context: *mut Context, handle: i64, into: u64, at: i64) {
+unsafe extern "C" fn reads_bases(context: *mut Context, handle: u64, into: u64, at: i64) {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     if let Ok(reads) = file::<ReadsFile>(&call, handle) {
         let count = reads.bases().len();
         // SAFETY: compiled code passes an array of bytes.
@@ -299,9 +300,9 @@ unsafe extern "C" fn reads_bases(context: *mut Context, handle: i64, into: u64, 
 }
 
 /// Copies the read's qualities into an array of bytes.
-unsafe extern "C" fn reads_qualities(context: *mut Context, handle: i64, into: u64, at: i64) {
+unsafe extern "C" fn reads_qualities(context: *mut Context, handle: u64, into: u64, at: i64) {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     if let Ok(reads) = file::<ReadsFile>(&call, handle) {
         let count = reads.bases().len();
         // SAFETY: compiled code passes an array of bytes.
@@ -310,26 +311,26 @@ unsafe extern "C" fn reads_qualities(context: *mut Context, handle: i64, into: u
 }
 
 /// Copies the read's operations into an array of ints.
-unsafe extern "C" fn reads_cigar(context: *mut Context, handle: i64, into: u64, at: i64) {
+unsafe extern "C" fn reads_cigar(context: *mut Context, handle: u64, into: u64, at: i64) {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     if let Ok(reads) = file::<ReadsFile>(&call, handle) {
         // SAFETY: compiled code passes an array of ints.
         unsafe { fill(&call, into, at, reads.cigar().len(), reads.cigar()) };
     }
 }
 
-/// Opens a VCF or BCF file: a handle, or why not.
+/// Opens a VCF or BCF file, or says why not.
 unsafe extern "C" fn vcf_open(context: *mut Context, path: u64) {
     // SAFETY: see the module `natives`.
-    let (call, path) = unsafe { (Call::new(context), text(path)) };
-    answer_opened(&call, VariantFile::open(path));
+    let (call, path) = unsafe { (Call::new(context), text(path).to_string()) };
+    answer_opened(&call, || VariantFile::open(&path));
 }
 
 /// Moves to the next variant; false after the last.
-unsafe extern "C" fn vcf_next(context: *mut Context, handle: i64) {
+unsafe extern "C" fn vcf_next(context: *mut Context, handle: u64) {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     if let Ok(mut variants) = file::<VariantFile>(&call, handle) {
         let next = variants.next();
         answer(&call, handle, next.map(u64::from));
@@ -337,9 +338,9 @@ unsafe extern "C" fn vcf_next(context: *mut Context, handle: i64) {
 }
 
 /// A text of the variant.
-unsafe extern "C" fn vcf_text(context: *mut Context, handle: i64, number: i64) -> u64 {
+unsafe extern "C" fn vcf_text(context: *mut Context, handle: u64, number: i64) -> u64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(which) = field(&call, Text::from_number(number)) else { return 0 };
     let Ok(variants) = file::<VariantFile>(&call, handle) else { return 0 };
     let mut string = 0;
@@ -348,77 +349,77 @@ unsafe extern "C" fn vcf_text(context: *mut Context, handle: i64, number: i64) -
 }
 
 /// A number of the variant, or NaN.
-unsafe extern "C" fn vcf_number(context: *mut Context, handle: i64, number: i64) -> f64 {
+unsafe extern "C" fn vcf_number(context: *mut Context, handle: u64, number: i64) -> f64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(which) = field(&call, Number::from_number(number)) else { return 0.0 };
     file::<VariantFile>(&call, handle).map_or(0.0, |variants| variants.number(which))
 }
 
 /// A count of the variant or the file, or -1.
-unsafe extern "C" fn vcf_count(context: *mut Context, handle: i64, number: i64) -> i64 {
+unsafe extern "C" fn vcf_count(context: *mut Context, handle: u64, number: i64) -> i64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(which) = field(&call, Count::from_number(number)) else { return 0 };
     file::<VariantFile>(&call, handle).map_or(0, |variants| variants.count(which))
 }
 
 /// The name of a sample.
-unsafe extern "C" fn vcf_sample(context: *mut Context, handle: i64, index: i64) -> u64 {
+unsafe extern "C" fn vcf_sample(context: *mut Context, handle: u64, index: i64) -> u64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(variants) = file::<VariantFile>(&call, handle) else { return 0 };
     let found = usize::try_from(index).ok().and_then(|index| variants.samples().get(index));
     field(&call, found).map_or(0, |name| answer_text(&call, name))
 }
 
 /// The name of a sequence of the header.
-unsafe extern "C" fn vcf_contig_name(context: *mut Context, handle: i64, index: i64) -> u64 {
+unsafe extern "C" fn vcf_contig_name(context: *mut Context, handle: u64, index: i64) -> u64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(variants) = file::<VariantFile>(&call, handle) else { return 0 };
     let found = usize::try_from(index).ok().and_then(|index| variants.contigs().get(index));
     field(&call, found).map_or(0, |contig| answer_text(&call, &contig.name))
 }
 
 /// The length of a sequence of the header, 0 if it is not known.
-unsafe extern "C" fn vcf_contig_length(context: *mut Context, handle: i64, index: i64) -> i64 {
+unsafe extern "C" fn vcf_contig_length(context: *mut Context, handle: u64, index: i64) -> i64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(variants) = file::<VariantFile>(&call, handle) else { return 0 };
     let found = usize::try_from(index).ok().and_then(|index| variants.contigs().get(index));
     field(&call, found).map_or(0, |contig| contig.length.map_or(0, |length| length as i64))
 }
 
-/// Begins to write a VCF file; gives a handle.
-unsafe extern "C" fn vcf_begin(context: *mut Context, path: u64) -> i64 {
+/// Begins to write a VCF file.
+unsafe extern "C" fn vcf_begin(context: *mut Context, path: u64) -> u64 {
     // SAFETY: see the module `natives`.
-    let (call, path) = unsafe { (Call::new(context), text(path)) };
-    call.handles().insert(VariantOutput::new(path))
+    let (call, output) = unsafe { (Call::new(context), VariantOutput::new(text(path))) };
+    call.open_file(output).unwrap_or(0)
 }
 
 /// Names a sample.
-unsafe extern "C" fn vcf_add_sample(context: *mut Context, handle: i64, name: u64) {
+unsafe extern "C" fn vcf_add_sample(context: *mut Context, handle: u64, name: u64) {
     // SAFETY: see the module `natives`.
-    let (call, name) = unsafe { (Call::new(context), text(name)) };
+    let (call, handle, name) = unsafe { (Call::new(context), handle_of(handle), text(name)) };
     if let Ok(mut output) = file::<VariantOutput>(&call, handle) {
         output.add_sample(name);
     }
 }
 
 /// Names a sequence.
-unsafe extern "C" fn vcf_add_contig(context: *mut Context, handle: i64, name: u64, length: i64) {
+unsafe extern "C" fn vcf_add_contig(context: *mut Context, handle: u64, name: u64, length: i64) {
     // SAFETY: see the module `natives`.
-    let (call, name) = unsafe { (Call::new(context), text(name)) };
+    let (call, handle, name) = unsafe { (Call::new(context), handle_of(handle), text(name)) };
     if let Ok(mut output) = file::<VariantOutput>(&call, handle) {
         output.add_contig(name, length);
     }
 }
 
 /// Sets a text of the next variant.
-unsafe extern "C" fn vcf_set_text(context: *mut Context, handle: i64, number: i64, value: u64) {
+unsafe extern "C" fn vcf_set_text(context: *mut Context, handle: u64, number: i64, value: u64) {
     // SAFETY: see the module `natives`.
-    let (call, value) = unsafe { (Call::new(context), text(value)) };
+    let (call, handle, value) = unsafe { (Call::new(context), handle_of(handle), text(value)) };
     let Ok(which) = field(&call, Text::from_number(number)) else { return };
     if let Ok(mut output) = file::<VariantOutput>(&call, handle) {
         output.set_text(which, value);
@@ -426,9 +427,9 @@ unsafe extern "C" fn vcf_set_text(context: *mut Context, handle: i64, number: i6
 }
 
 /// Sets a number of the next variant.
-unsafe extern "C" fn vcf_set_number(context: *mut Context, handle: i64, number: i64, value: f64) {
+unsafe extern "C" fn vcf_set_number(context: *mut Context, handle: u64, number: i64, value: f64) {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(which) = field(&call, Number::from_number(number)) else { return };
     if let Ok(mut output) = file::<VariantOutput>(&call, handle) {
         output.set_number(which, value);
@@ -436,9 +437,9 @@ unsafe extern "C" fn vcf_set_number(context: *mut Context, handle: i64, number: 
 }
 
 /// Sets a count of the next variant.
-unsafe extern "C" fn vcf_set_count(context: *mut Context, handle: i64, number: i64, value: i64) {
+unsafe extern "C" fn vcf_set_count(context: *mut Context, handle: u64, number: i64, value: i64) {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(which) = field(&call, Count::from_number(number)) else { return };
     if let Ok(mut output) = file::<VariantOutput>(&call, handle) {
         output.set_count(which, value);
@@ -457,18 +458,18 @@ fn answer_done(call: &Call, handle: i64, done: Result<(), String>) -> u64 {
 }
 
 /// Writes the variant whose fields were set.
-unsafe extern "C" fn vcf_write(context: *mut Context, handle: i64) -> u64 {
+unsafe extern "C" fn vcf_write(context: *mut Context, handle: u64) -> u64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(mut output) = file::<VariantOutput>(&call, handle) else { return 0 };
     let done = output.write();
     answer_done(&call, handle, done)
 }
 
 /// Completes and closes the file.
-unsafe extern "C" fn vcf_finish(context: *mut Context, handle: i64) -> u64 {
+unsafe extern "C" fn vcf_finish(context: *mut Context, handle: u64) -> u64 {
     // SAFETY: see the module `natives`.
-    let call = unsafe { Call::new(context) };
+    let (call, handle) = unsafe { (Call::new(context), handle_of(handle)) };
     let Ok(mut output) = file::<VariantOutput>(&call, handle) else { return 0 };
     let done = output.finish();
     let answer = answer_done(&call, handle, done);
