@@ -11,7 +11,7 @@ use medi_heap::{ObjectRef, layout};
 use medi_region::Descriptor;
 
 use crate::shape::{Kind, Place, ShapeId, Shapes};
-use crate::value::{self, Value};
+use crate::value::{self, Value, Whole};
 
 /// How deep values inside values are shown.
 const DEPTH: usize = 48;
@@ -403,11 +403,8 @@ impl MapEntries {
     /// The slots that hold entries, in the order of insertion.
     pub fn slots(&self) -> impl Iterator<Item = usize> {
         // SAFETY: `new`'s caller promised a live map.
-        let gone = unsafe {
-            let data = self.gone.at::<u8>(layout::ARRAY_DATA);
-            std::slice::from_raw_parts(data, self.gone.array_len())
-        };
-        (0..self.used).filter(|slot| gone.get(*slot).is_none_or(|flag| *flag == 0))
+        let gone = unsafe { value::places::<u8>(self.gone.address() as u64, i64::MAX) };
+        (0..self.used).filter(|slot| gone.get(*slot).is_none_or(|flag| u8::load(flag) == 0))
     }
 
     pub fn element(&self, shapes: &Shapes, array: ObjectRef, slot: usize, shape: ShapeId) -> Value {
@@ -427,9 +424,9 @@ pub(crate) fn field(fields: &[Place], name: &str) -> Field {
 impl Field {
     /// # Safety
     /// `object` is live and of the record that the field is of, which holds a `T` there.
-    pub unsafe fn read<T: Copy>(&self, object: ObjectRef) -> T {
+    pub unsafe fn read<T: Whole>(&self, object: ObjectRef) -> T {
         // SAFETY: the caller's promise.
-        unsafe { object.at::<T>(self.0 as usize).read() }
+        T::load(unsafe { &*object.at::<T::Place>(self.0 as usize) })
     }
 }
 

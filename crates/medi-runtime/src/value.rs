@@ -1,5 +1,7 @@
 //! Reading values from raw memory by their shape.
 
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
 use medi_heap::{ObjectRef, TypeId, layout};
 
 use crate::shape::{Kind, Place, ShapeId, Shapes};
@@ -128,11 +130,62 @@ pub(crate) unsafe fn counted(array: ObjectRef, count: i64) -> usize {
     usize::try_from(count).unwrap_or(0).min(unsafe { array.array_len() })
 }
 
-/// The first `count` elements of an array, as far as there are any.
+/// A scalar that is read and stored whole, whatever another task does to its place meanwhile.
+pub(crate) trait Whole: Copy {
+    /// A place for one.
+    type Place;
+    fn load(from: &Self::Place) -> Self;
+    fn store(to: &Self::Place, value: Self);
+}
+
+macro_rules! whole {
+    ($($scalar:ty: $place:ty, $of:expr, $to:expr;)*) => {$(
+        impl Whole for $scalar {
+            type Place = $place;
+
+            // Relaxed: what orders tasks is how they start and end.
+            #[inline]
+            fn load(from: &$place) -> $scalar {
+                let of: fn(_) -> $scalar = $of;
+                of(from.load(Ordering::Relaxed))
+            }
+
+            #[inline]
+            fn store(to: &$place, value: $scalar) {
+                let bits: fn($scalar) -> _ = $to;
+                to.store(bits(value), Ordering::Relaxed);
+            }
+        }
+    )*};
+}
+
+whole! {
+    u8: AtomicU8, |bits| bits, |value| value;
+    u64: AtomicU64, |bits| bits, |value| value;
+    i64: AtomicU64, |bits| bits as i64, |value| value as u64;
+    usize: AtomicU64, |bits| bits as usize, |value| value as u64;
+    f64: AtomicU64, f64::from_bits, f64::to_bits;
+}
+
+/// The places of the first `count` elements of an array, as far as there are any.
 ///
 /// # Safety
-/// `array` is a live array of `T`s, plain values, and no safepoint comes while the slice is used. Another task may write
-/// to it, if the program lets it; each word that is read is then an old or a new one.
+/// `array` is a live array of `T`s, and no safepoint comes while the places are used.
+pub(crate) unsafe fn places<'a, T: Whole>(array: u64, count: i64) -> &'a [T::Place] {
+    let array = object(array);
+    let data = array.at::<T::Place>(layout::ARRAY_DATA);
+    // SAFETY: the caller's promise. Compiled code stores elements whole.
+    unsafe { std::slice::from_raw_parts(data, counted(array, count)) }
+}
+
+/// The first `count` elements of an array, as far as there are any: for kernels that compute with vectors of them.
+///
+/// Another task may store to them, if the program lets it. Rust defines nothing then; what a kernel's vector loads read on
+/// x86-64 is of each element an old or a new value. Such a value may go into a result, but nothing that an address or the
+/// end of a loop depends on may come from it. Everything else reads [`places`].
+///
+/// # Safety
+/// `array` is a live array of `T`s, numbers, and no safepoint comes while the slice is used.
 pub(crate) unsafe fn slice<'a, T>(array: u64, count: i64) -> &'a [T] {
     let array = object(array);
     // SAFETY: the caller's promise.
@@ -142,7 +195,7 @@ pub(crate) unsafe fn slice<'a, T>(array: u64, count: i64) -> &'a [T] {
 /// As [`slice`], to write to.
 ///
 /// # Safety
-/// As [`slice`].
+/// As [`slice`]; no other task knows the array yet.
 pub(crate) unsafe fn slice_mut<'a, T>(array: u64, count: i64) -> &'a mut [T] {
     let array = object(array);
     // SAFETY: the caller's promise.
@@ -161,9 +214,9 @@ pub(crate) struct Value {
 impl Value {
     /// # Safety
     /// For all reads: a value of a shape with such a scalar at that offset lies at `at`.
-    pub unsafe fn read<T: Copy>(self, offset: u32) -> T {
+    pub unsafe fn read<T: Whole>(self, offset: u32) -> T {
         // SAFETY: the caller's promise. Values are aligned as their scalars are.
-        unsafe { self.at.add(offset as usize).cast::<T>().read() }
+        T::load(unsafe { &*self.at.add(offset as usize).cast::<T::Place>() })
     }
 
     /// A part at an offset of the value.

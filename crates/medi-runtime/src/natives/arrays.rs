@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::error::{RuntimeError, codes};
 use crate::shape::{Kind, ShapeId};
 use crate::stubs::RACE_HELP;
-use crate::value::{Elements, Value, bytes, counted, object, slice_mut};
+use crate::value::{Elements, Value, Whole, bytes, counted, object, places};
 
 super::table! {
     leaf array_copy, leaf array_clear, leaf array_reverse, call array_sort, call array_order,
@@ -94,39 +94,47 @@ unsafe extern "C" fn array_reverse(context: *mut Context, items: u64, count: i64
             references.reverse(counted(array, count));
             return;
         }
-        match elements.size {
-            1 => slice_mut::<u8>(items, count).reverse(),
-            8 => slice_mut::<u64>(items, count).reverse(),
-            16 => slice_mut::<[u64; 2]>(items, count).reverse(),
-            size => {
-                let data = array.at::<u8>(layout::ARRAY_DATA);
-                let (mut low, mut high) = (0, counted(array, count));
-                while low + 1 < high {
-                    high -= 1;
-                    let (a, b) = (data.add(low * size), data.add(high * size));
-                    std::ptr::swap_nonoverlapping(a, b, size);
-                    low += 1;
-                }
-            }
+        let (data, count) = (array.at::<u8>(layout::ARRAY_DATA), counted(array, count));
+        if elements.size.is_multiple_of(8) {
+            swap_ends::<u64>(data, count, elements.size / 8);
+        } else {
+            swap_ends::<u8>(data, count, elements.size);
+        }
+    }
+}
+
+/// Reverses elements of `width` scalars each.
+///
+/// # Safety
+/// So many of them lie there.
+unsafe fn swap_ends<T: Whole>(data: *mut u8, count: usize, width: usize) {
+    // SAFETY: the caller's promise.
+    let places = unsafe { std::slice::from_raw_parts(data.cast::<T::Place>(), count * width) };
+    for element in 0..count / 2 {
+        let (low, high) = (element * width, (count - 1 - element) * width);
+        for (a, b) in places[low..low + width].iter().zip(&places[high..high + width]) {
+            let (low, high) = (T::load(a), T::load(b));
+            T::store(a, high);
+            T::store(b, low);
         }
     }
 }
 
 /// `array_sort[T](items: array[T], count: int)`: the first `count` elements, ascending and stable; NaN comes last.
 unsafe extern "C" fn array_sort(context: *mut Context, items: u64, count: i64) {
-    // SAFETY: see the module `natives`; the library promises the bounds. Nothing allocates while slices are used.
+    // SAFETY: see the module `natives`; the library promises the bounds. Nothing allocates while places are used.
     unsafe {
         let call = Call::new(context);
         let array = object(items);
         let elements = call.arrays().elements(array);
         match &call.shapes().get(elements.shape).kind {
-            Kind::Int => sort(slice_mut::<i64>(items, count), |copy| copy.sort_unstable()),
+            Kind::Int => sort::<i64>(places::<i64>(items, count), i64::cmp),
             Kind::Byte | Kind::Bool | Kind::PlainEnum { .. } => {
-                sort(slice_mut::<u8>(items, count), |copy| copy.sort_unstable());
+                sort::<u8>(places::<u8>(items, count), u8::cmp);
             }
-            Kind::Float => sort(slice_mut::<f64>(items, count), |copy| {
-                copy.sort_unstable_by(|a, b| order_floats(*a, *b))
-            }),
+            Kind::Float => {
+                sort::<f64>(places::<f64>(items, count), |a, b| order_floats(*a, *b));
+            }
             Kind::Str => {
                 let references = ReferenceArray::new(call, array, elements);
                 let references = references.expect("a string is a reference");
@@ -163,17 +171,19 @@ unsafe extern "C" fn array_order(context: *mut Context, keys: u64, count: i64, o
         let elements = call.arrays().elements(object(keys));
         let copy = Copied::new(call, object(keys), count, elements);
         let Some(sorted) = sorted(call, &copy) else { return };
-        for (slot, index) in slice_mut::<i64>(order, count).iter_mut().zip(sorted) {
-            *slot = index as i64;
+        for (place, index) in places::<i64>(order, count).iter().zip(sorted) {
+            i64::store(place, index as i64);
         }
     }
 }
 
 /// Sorts a copy, so that the order stays one, whatever another task does to the elements meanwhile.
-fn sort<T: Copy>(elements: &mut [T], sort: impl FnOnce(&mut [T])) {
-    let mut copy = elements.to_vec();
-    sort(&mut copy);
-    elements.copy_from_slice(&copy);
+fn sort<T: Whole>(places: &[T::Place], order: impl Fn(&T, &T) -> Ordering) {
+    let mut copy: Vec<T> = places.iter().map(T::load).collect();
+    copy.sort_unstable_by(order);
+    for (place, value) in places.iter().zip(copy) {
+        T::store(place, value);
+    }
 }
 
 /// A copy of an array's first elements. Not a root: it ends before the next safepoint.

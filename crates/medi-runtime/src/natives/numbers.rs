@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::context::Context;
 use crate::error::{RuntimeError, codes};
-use crate::value::slice_mut;
+use crate::value::{Whole, places};
 
 super::table! {
     leaf exp, leaf expm1, leaf log, leaf log1p, leaf log2, leaf log10, leaf sin, leaf cos, leaf tan, leaf asin,
@@ -96,19 +96,19 @@ unsafe extern "C" fn float_of_bits(_: *mut Context, bits: u64) -> f64 {
 /// `random_seed(state: array[int], seed: int)`: four words from one, by splitmix64.
 unsafe extern "C" fn random_seed(_: *mut Context, state: u64, seed: u64) {
     // SAFETY: see the module `natives`; the library makes states of four ints.
-    let state = unsafe { slice_mut::<u64>(state, 4) };
+    let state = unsafe { places::<u64>(state, 4) };
     let mut x = seed;
-    for word in state {
+    for place in state {
         x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = x;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        *word = z ^ (z >> 31);
+        u64::store(place, z ^ (z >> 31));
     }
 }
 
 /// xoshiro256++ (Blackman and Vigna).
-fn next(s: &mut [u64]) -> u64 {
+fn next(s: &mut [u64; 4]) -> u64 {
     let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
     let t = s[1] << 17;
     s[2] ^= s[0];
@@ -120,25 +120,41 @@ fn next(s: &mut [u64]) -> u64 {
     result
 }
 
+/// The next number of a state in an array. Tasks that share one may get the same numbers.
+///
+/// # Safety
+/// As for natives: `state` is a live array of ints.
+unsafe fn draw(state: u64) -> u64 {
+    // SAFETY: the caller's promise; the library makes states of four ints.
+    let state = unsafe { places::<u64>(state, 4) };
+    let mut words = [0; 4];
+    words.iter_mut().zip(state).for_each(|(word, place)| *word = u64::load(place));
+    let number = next(&mut words);
+    state.iter().zip(words).for_each(|(place, word)| u64::store(place, word));
+    number
+}
+
 /// `random_next(state: array[int]) -> int`: 64 random bits.
 unsafe extern "C" fn random_next(_: *mut Context, state: u64) -> u64 {
-    // SAFETY: see the module `natives`; the library makes states of four ints.
-    next(unsafe { slice_mut(state, 4) })
+    // SAFETY: see the module `natives`.
+    unsafe { draw(state) }
 }
 
 /// `random_uniform(state: array[int]) -> float`: at least 0, less than 1.
 unsafe extern "C" fn random_uniform(_: *mut Context, state: u64) -> f64 {
-    // SAFETY: see the module `natives`; the library makes states of four ints.
-    let bits = next(unsafe { slice_mut(state, 4) });
+    // SAFETY: see the module `natives`.
+    let bits = unsafe { draw(state) };
     (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }
 
 /// `random_below(state: array[int], n: int) -> int`: each of `0..n` equally often; the library checks that n > 0.
 unsafe extern "C" fn random_below(_: *mut Context, state: u64, n: u64) -> u64 {
-    // SAFETY: see the module `natives`; the library makes states of four ints.
-    let state = unsafe { slice_mut(state, 4) };
-    below(|| next(state), n)
+    // SAFETY: see the module `natives`.
+    below(|| unsafe { draw(state) }, n)
 }
+
+/// Draws of one number. Each is good with a probability of more than one half, unless the state is broken.
+const MOST_DRAWS: u32 = 128;
 
 /// Lemire's method: a multiplication, and rarely another draw.
 fn below(mut draw: impl FnMut() -> u64, n: u64) -> u64 {
@@ -146,8 +162,10 @@ fn below(mut draw: impl FnMut() -> u64, n: u64) -> u64 {
     let mut product = u128::from(draw()) * u128::from(n);
     if (product as u64) < n {
         let threshold = n.wrapping_neg() % n;
-        while (product as u64) < threshold {
+        let mut draws = 1;
+        while (product as u64) < threshold && draws < MOST_DRAWS {
             product = u128::from(draw()) * u128::from(n);
+            draws += 1;
         }
     }
     (product >> 64) as u64

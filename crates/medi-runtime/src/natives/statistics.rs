@@ -396,7 +396,7 @@ unsafe extern "C" fn view_dot(
         let call = Call::new(context);
         let shape = ShapeId(shape as u32);
         debug_assert!(matches!(call.shapes().get(shape).kind, Kind::View { .. }));
-        let words = |at: *const u8| Value { at, shape }.read::<[u64; 4]>(0);
+        let words = |at: *const u8| [0, 8, 16, 24].map(|offset| Value { at, shape }.read(offset));
         let (xs, ys) = (elements::<f64>(call, words(xs)), elements::<f64>(call, words(ys)));
         if xs.len() == ys.len() { dot(xs, ys) } else { f64::NAN }
     }

@@ -396,10 +396,10 @@ unsafe extern "C" fn string_join(
                 out.extend_from_slice(bytes(separator));
             }
             let at = object(items).at::<u8>(layout::ARRAY_DATA + index * elements.size);
+            let value = Value { at, shape: elements.shape };
             if is_text {
-                out.extend_from_slice(bytes(at.cast::<u64>().read()));
+                out.extend_from_slice(bytes(value.read(0)));
             } else {
-                let value = Value { at, shape: elements.shape };
                 format::append(out, call.shapes(), value, Spec::PLAIN, call.stack_end());
             }
         }

@@ -20,7 +20,7 @@ use crate::call::{Call, Stopped};
 use crate::context::Context;
 use crate::error::{RuntimeError, codes};
 use crate::handles::{Borrowed, Missing};
-use crate::value::{handle_of, object, slice_mut, text};
+use crate::value::{Whole, handle_of, places, text};
 
 pub use self::progress::VARIABLE as PROGRESS_VARIABLE;
 
@@ -97,17 +97,23 @@ fn answer_text(call: &Call, text: &str) -> u64 {
 ///
 /// # Safety
 /// `array` is a live array of `T`s that compiled code passed to the native that is running.
-unsafe fn fill<T>(call: &Call, array: u64, at: i64, count: usize, items: impl Iterator<Item = T>) {
-    // SAFETY: the caller's promise; nothing allocates while the slice is used.
-    let slots = unsafe { slice_mut::<T>(array, object(array).array_len() as i64) };
+unsafe fn fill<T: Whole>(
+    call: &Call,
+    array: u64,
+    at: i64,
+    count: usize,
+    items: impl Iterator<Item = T>,
+) {
+    // SAFETY: the caller's promise; nothing allocates while the places are used.
+    let slots = unsafe { places::<T>(array, i64::MAX) };
     let start = usize::try_from(at).unwrap_or(usize::MAX);
-    let room = start.checked_add(count).and_then(|end| slots.get_mut(start..end));
+    let room = start.checked_add(count).and_then(|end| slots.get(start..end));
     let Some(room) = room else {
         broken(call, &format!("{count} elements do not fit in at {at}"));
         return;
     };
-    for (slot, item) in room.iter_mut().zip(items) {
-        *slot = item;
+    for (slot, item) in room.iter().zip(items) {
+        T::store(slot, item);
     }
 }
 
