@@ -109,7 +109,12 @@ impl Barrier {
         let page = spans.find(object.address()).expect("an array in segments has a span");
         let new = self.phase.get() != Phase::Transition && spans.born(page) == self.flip.get();
         let colour = spans.segment(slot);
-        if new || colour.load(Ordering::Acquire) == self.epoch.get() {
+        if colour.load(Ordering::Acquire) == self.epoch.get() {
+            return;
+        }
+        if new {
+            // So that compiled code need not ask again.
+            colour.store(self.epoch.get(), Ordering::Relaxed);
             return;
         }
         let segment = slot & !(SEGMENT - 1);

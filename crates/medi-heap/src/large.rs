@@ -65,6 +65,11 @@ impl Spans {
         unsafe { &*self.table.cast::<AtomicU8>().add(self.pages as usize * 13 + index) }
     }
 
+    /// See [`crate::layout::SEGMENT_COLOURS`].
+    pub fn segment_colours(&self) -> usize {
+        (std::ptr::from_ref(self.segment(self.base)).addr()).wrapping_sub(self.base / SEGMENT)
+    }
+
     fn address(&self, page: u32) -> usize {
         self.base + page as usize * PAGE
     }

@@ -20,7 +20,9 @@ pub const LARGE: usize = 8 << 10;
 /// Arrays of references of this size and above are logged in segments.
 pub const SEGMENTED: usize = 64 << 10;
 /// The bytes of such an array that one log entry stands for: 64 references.
-pub const SEGMENT: usize = 512;
+pub const SEGMENT: usize = 1 << SEGMENT_SHIFT;
+/// The binary logarithm of [`SEGMENT`].
+pub const SEGMENT_SHIFT: u32 = 9;
 /// The unit that address space is put to use in; slabs are aligned to their size, so that a mask finds
 /// an object's metadata.
 pub const SLAB: usize = 4 << 20;
@@ -59,6 +61,9 @@ pub const ALLOC_HEADER: usize = 16;
 pub const POLL: usize = 24;
 /// Offset of the colour (`u8`) for which a reference store needs no slow path.
 pub const SKIP: usize = 28;
+/// Offset of the word that, with an address shifted right by [`SEGMENT_SHIFT`] added, is the address of the colour byte
+/// of the segment that the address lies in.
+pub const SEGMENT_COLOURS: usize = 40;
 
 /// The bit of the poll word that the heap raises.
 pub const POLL_STOP: u32 = 1;
@@ -102,7 +107,8 @@ pub struct MutatorWords {
     pub(crate) skip: AtomicU8,
     spare: [u8; 3],
     pub(crate) mutator: Cell<*mut Inner>,
-    reserved: [u64; 3],
+    pub(crate) segment_colours: Cell<usize>,
+    reserved: [u64; 2],
 }
 
 impl MutatorWords {
@@ -117,7 +123,8 @@ impl MutatorWords {
             skip: AtomicU8::new(COLOUR_FIRST),
             spare: [0; 3],
             mutator: Cell::new(ptr::null_mut()),
-            reserved: [0; 3],
+            segment_colours: Cell::new(0),
+            reserved: [0; 2],
         }
     }
 
@@ -141,6 +148,7 @@ const _: () = {
     assert!(offset_of!(MutatorWords, alloc_header) == ALLOC_HEADER);
     assert!(offset_of!(MutatorWords, poll) == POLL);
     assert!(offset_of!(MutatorWords, skip) == SKIP);
+    assert!(offset_of!(MutatorWords, segment_colours) == SEGMENT_COLOURS);
     assert!(BLOCK_GRANULES == PAGE, "a block's metadata is one page, so it is touched alone");
     assert!(size_of::<usize>() == 8, "the object model needs 64-bit addresses");
 };

@@ -664,6 +664,7 @@ impl Mutator {
         w.cursor.set(0);
         w.limit.set(0);
         w.mutator.set(inner.as_ptr());
+        w.segment_colours.set(heap.spans.segment_colours());
         let member = heap.handshakes.join(|last| {
             // SAFETY: just made.
             let this = unsafe { inner.as_ref() };

@@ -422,7 +422,6 @@ impl<'a> Translator<'a> {
         let skip = self.load_context(types::I8, layout::SKIP);
         let differs = self.builder.ins().icmp(IntCC::NotEqual, colour, skip);
         self.in_cold_block(differs, |this| {
-            this.store_context(object, offsets::STORE_OBJECT);
             for store in stores {
                 let (_, value) = store.kind.stores_into_object().expect("what a barrier covers");
                 let destination = this.destination(&store.kind);
@@ -430,12 +429,41 @@ impl<'a> Translator<'a> {
                 let parts = this.parts(destination, &values);
                 for Part { offset, value, .. } in parts.filter(|part| part.scalar == Scalar::Ref) {
                     let slot = this.builder.ins().iadd_imm_s(destination.base, i64::from(offset));
+                    let done = this.builder.create_block();
+                    if let StmtKind::SetElem { .. } = store.kind {
+                        this.pass_logged_segment(colour, skip, slot, done);
+                    }
+                    this.store_context(object, offsets::STORE_OBJECT);
                     this.store_context(slot, offsets::STORE_SLOT);
                     this.store_context(value, offsets::STORE_VALUE);
                     this.call_stub(Stub::Barrier, &[]);
+                    this.builder.ins().jump(done, &[]);
+                    this.builder.seal_block(done);
+                    this.builder.switch_to_block(done);
                 }
             }
         });
+    }
+
+    /// Goes on in `done` when the array is one that is logged by segments, and that of `slot` is logged.
+    fn pass_logged_segment(&mut self, colour: Value, skip: Value, slot: Value, done: ir::Block) {
+        let (check, slow) = (self.builder.create_block(), self.builder.create_block());
+        for block in [check, slow, done] {
+            self.builder.set_cold_block(block);
+        }
+        let segmented = i64::from(layout::COLOUR_SEGMENTED);
+        let in_segments = self.builder.ins().icmp_imm_u(IntCC::Equal, colour, segmented);
+        self.builder.ins().brif(in_segments, check, &[], slow, &[]);
+        self.builder.seal_block(check);
+        self.builder.switch_to_block(check);
+        let segment = self.builder.ins().ushr_imm_u(slot, i64::from(layout::SEGMENT_SHIFT));
+        let colours = self.load_context(types::I64, layout::SEGMENT_COLOURS);
+        let at = self.builder.ins().iadd(colours, segment);
+        let colour = self.load(Region::Header, types::I8, at, 0);
+        let logged = self.builder.ins().icmp(IntCC::Equal, colour, skip);
+        self.builder.ins().brif(logged, done, &[], slow, &[]);
+        self.builder.seal_block(slow);
+        self.builder.switch_to_block(slow);
     }
 
     pub(super) fn bounds(&mut self, index: &Operand, len: &Operand) {
