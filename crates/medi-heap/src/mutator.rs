@@ -383,6 +383,8 @@ impl Inner {
 
     fn allocate_small(&self, ty: TypeId, size: usize) -> Result<ObjectRef, OutOfMemory> {
         let words = self.words();
+        // A block that was taken may have no hole that is large enough: what was tried counts for the object.
+        let mut tried = Tried::default();
         loop {
             self.count();
             let cursor = words.cursor.get();
@@ -402,7 +404,8 @@ impl Inner {
             {
                 return Ok(object);
             }
-            let block = self.take(size, |space, flip| space.take_block(Want::Hole, flip))?;
+            let block =
+                self.take(size, &mut tried, |space, flip| space.take_block(Want::Hole, flip))?;
             self.open(block);
             if size > MEDIUM {
                 // No empty block was to be had, so holes are searched after all.
@@ -433,7 +436,8 @@ impl Inner {
 
     fn allocate_large(&self, ty: TypeId, size: usize) -> Result<ObjectRef, OutOfMemory> {
         self.count();
-        let memory = self.take(size, |space, flip| space.take_large(size, flip))?;
+        let mut tried = Tried::default();
+        let memory = self.take(size, &mut tried, |space, flip| space.take_large(size, flip))?;
         if memory.dirty {
             // SAFETY: the span was free and is this thread's now.
             unsafe { ptr::write_bytes(memory.address as *mut u8, 0, size) };
@@ -449,13 +453,13 @@ impl Inner {
     }
 
     /// Asks the space for memory, for a thread that has passed the flip that it is given. Waits for the collector
-    /// when there is none.
+    /// when there is none; `tried` is how often it has for the same object.
     fn take<T: Timed>(
         &self,
         size: usize,
+        tried: &mut Tried,
         mut ask: impl FnMut(&mut Space, u64) -> Result<T, Reason>,
     ) -> Result<T, OutOfMemory> {
-        let mut tried = Tried::default();
         loop {
             self.safepoint();
             let start = Instant::now();
@@ -463,7 +467,7 @@ impl Inner {
                 let mut space = self.heap.space();
                 let taken = ask(&mut space, self.flip.get());
                 if let Err(reason) = taken
-                    && tried == Tried::Full(ATTEMPTS)
+                    && *tried == Tried::Full(ATTEMPTS)
                 {
                     return Err(space.shortage(size as u64, reason));
                 }
@@ -478,7 +482,7 @@ impl Inner {
                     return Ok(memory);
                 }
                 Err(reason) => {
-                    tried = self.stall(size, reason, tried)?;
+                    *tried = self.stall(size, reason, *tried)?;
                 }
             }
         }

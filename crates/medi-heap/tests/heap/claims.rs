@@ -158,6 +158,22 @@ fn the_limit_holds_and_the_error_says_what_holds_the_memory() {
     assert!(t.heap.stats().peak_heap_bytes <= limit);
 }
 
+/// Blocks with holes that were all too small for the object once were taken and given back by one cycle after the other.
+#[test]
+fn an_object_that_no_hole_has_room_for_is_out_of_memory() {
+    let mut t = Setup::new(Options { limit: Some(8 << 20), ..quick() });
+    let bytes = t.bytes;
+    t.mutator.scope(|scope| {
+        let error = std::iter::from_fn(|| {
+            let array = scope.alloc_array(bytes, 8000);
+            Some(array.map(|array| _ = scope.handle(array)))
+        })
+        .find_map(Result::err)
+        .unwrap();
+        assert_eq!(error.requested, 8016);
+    });
+}
+
 #[test]
 fn scope_memory_counts_against_the_limit_and_makes_the_heap_give_way() {
     let mut t = Setup::new(Options { limit: Some(16 << 20), ..quick() });
