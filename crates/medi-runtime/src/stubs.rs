@@ -142,7 +142,10 @@ unsafe extern "C" fn raise_trap(context: *mut Context, code: u64, operand: u64) 
     let mut error = trap_error(code);
     match code {
         TrapCode::StackOverflow => {
-            let depth = stack::depth(call.frames(), call.code());
+            // Of all tasks that wait on this stack for the one above.
+            // SAFETY: as for the call.
+            let frames = unsafe { stack::Frames::new(context) };
+            let depth = stack::depth(frames, call.code());
             error.message = format!(
                 "the calls are nested {} deep, too deep for the stack",
                 stack::grouped(depth)
