@@ -10,6 +10,9 @@ use crate::error::{RuntimeError, codes};
 /// Lines of each table.
 const ROWS: usize = 8;
 
+/// Free memory is spoken of when it is more than this part of the heap.
+const WORTH_SAYING: u64 = 20;
+
 /// The error of an allocation that did not fit.
 pub(crate) fn out_of_memory(heap: &Heap, code: &CodeMap, error: &OutOfMemory) -> RuntimeError {
     let mut report = RuntimeError::new(codes::OUT_OF_MEMORY, headline(error));
@@ -24,6 +27,9 @@ pub(crate) fn out_of_memory(heap: &Heap, code: &CodeMap, error: &OutOfMemory) ->
     if !sites.is_empty() {
         report =
             report.with_help(format!("where it was allocated (estimated from a sample):\n{sites}"));
+    }
+    if let Some(gaps) = gaps(error) {
+        report = report.with_help(gaps);
     }
     match error.limit {
         Some(limit) => report.with_help(format!(
@@ -56,6 +62,20 @@ fn headline(error: &OutOfMemory) -> String {
     }
     let _ = write!(text, ", and {} more were wanted", Bytes(error.requested));
     text
+}
+
+/// Why memory is out although a good part of it is free: objects do not move, so that what has died between others
+/// leaves gaps.
+fn gaps(error: &OutOfMemory) -> Option<String> {
+    let free = error.heap.saturating_sub(error.live);
+    let much = free > error.requested && free > error.heap / WORTH_SAYING;
+    (error.reason == Reason::Limit && much).then(|| {
+        format!(
+            "{} of the heap are free, but in gaps between live objects in which {} at a time do not fit",
+            Bytes(free),
+            Bytes(error.requested)
+        )
+    })
 }
 
 fn types(heap: &Heap, live: u64) -> String {
