@@ -24,7 +24,7 @@ use crate::handshake::Request;
 use crate::heap::{Epochs, HeapInner};
 use crate::large::LargeSpace;
 use crate::layout::{COLOUR_FIRST, COLOUR_LAST, RESTAMP_COLOURS};
-use crate::liveness::Liveness;
+use crate::liveness::{Life, Liveness};
 use crate::log::{Chunk, Written, entries};
 use crate::mark::{Drained, Marked, Marker, weak_slot};
 use crate::mutator::Epoch;
@@ -258,10 +258,11 @@ impl<'a> Cycle<'a> {
                 self.pass(Request::HandOver);
                 self.mark_interruptibly(marker, outer);
                 let nothing_new = marker.objects() == before;
+                let liveness = self.liveness;
+                let is_white = |address| liveness.of(address) == Some(Life::White);
                 let more = || {
                     take_mail(heap, marker, outer);
-                    marker.drain(|| false);
-                    marker.objects() != before
+                    marker.waiting().any(is_white)
                 };
                 if nothing_new && heap.weak_gate.close_unless(more) {
                     break;
@@ -374,8 +375,6 @@ impl<'a> Cycle<'a> {
         let heap = self.heap;
         self.pass(Request::End);
         heap.set_shading(false);
-        // A thread that saw the flag before may be about to shade; it does so under the table's lock.
-        heap.roots.pass();
         heap.inbox.take_shades();
         heap.weak_gate.open();
     }

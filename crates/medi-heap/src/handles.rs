@@ -213,6 +213,9 @@ impl Weak {
     /// The object, or `None` when a cycle has found it dead. Good until the calling thread's next safepoint; of no
     /// use to a thread that is not a running mutator.
     pub fn get(&self) -> Option<ObjectRef> {
+        // Under the lock, no cycle gets past clearing the slot while a thread that no cycle waits for is between
+        // reading it and asking the gate.
+        let _slots = self.heap.weaks.lock();
         // SAFETY: the slot lives as long as the table, which the heap owns.
         let address = unsafe { (*self.slot.0).load(Ordering::Relaxed) };
         self.heap.weak_gate.follow(&self.heap, address)

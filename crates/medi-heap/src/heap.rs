@@ -188,15 +188,17 @@ impl HeapInner {
     }
 
     /// Whether what goes into handles or out of them is to be marked. To be changed before the first handshake of a
-    /// cycle and after its last.
+    /// cycle and after its last. Once this returns, whoever changes a handle acts upon it, or is done.
     pub fn set_shading(&self, shading: bool) {
-        self.shading.store(shading, Ordering::SeqCst);
+        // Relaxed: it is read under the table's lock, which is passed after the change.
+        self.shading.store(shading, Ordering::Relaxed);
+        self.roots.pass();
     }
 
     /// Has the collector mark what is at `address`, if it marks. The caller holds the lock of the table that a
-    /// handle is in, so that the collector knows when nobody can be on the way here any more (I8).
+    /// handle is in (I8).
     pub fn shade(&self, address: usize) {
-        if address != 0 && self.shading.load(Ordering::SeqCst) {
+        if address != 0 && self.shading.load(Ordering::Relaxed) {
             self.inbox.shade(address);
         }
     }

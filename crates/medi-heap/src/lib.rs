@@ -47,6 +47,8 @@ mod geometry;
 mod handles;
 mod handshake;
 mod heap;
+#[cfg(all(test, loom))]
+mod interleavings;
 mod large;
 pub mod layout;
 mod liveness;

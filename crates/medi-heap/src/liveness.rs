@@ -57,12 +57,6 @@ impl Liveness {
         })
     }
 
-    /// True when the object at `address` outlives the cycle.
-    #[inline]
-    pub fn is_live(&self, address: usize) -> bool {
-        matches!(self.of(address), Some(Life::Marked | Life::New))
-    }
-
     /// True when the cycle, which has done its marking, has found the object at `address` dead.
     pub fn is_dead(&self, address: usize) -> bool {
         matches!(self.of(address), None | Some(Life::White))

@@ -161,6 +161,11 @@ impl<'a> Marker<'a> {
         self.marked.objects
     }
 
+    /// What was added and has not been looked at, arrays that are marked in pieces left out.
+    pub fn waiting(&self) -> impl Iterator<Item = usize> + '_ {
+        self.stack.iter().copied()
+    }
+
     /// Adds what a root slot refers to.
     #[inline]
     pub fn root(&mut self, address: usize) {

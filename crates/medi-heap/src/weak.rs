@@ -7,12 +7,11 @@
 //! only after every thread has passed a handshake, so that no thread is between reading a weak reference and
 //! asking the gate (I13).
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, Ordering};
-
 use crate::address::ObjectRef;
 use crate::heap::HeapInner;
 use crate::liveness::Life;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU8, Ordering};
 
 /// No cycle runs, or none has come so far that it matters.
 const OPEN: u8 = 0;
@@ -33,7 +32,7 @@ impl WeakGate {
         self.state.store(MARKING, Ordering::Release);
     }
 
-    /// Closes the gate, unless `more` finds more to mark.
+    /// Closes the gate, unless `more` finds more to mark. Threads may wait meanwhile, so that it marks nothing itself.
     pub fn close_unless(&self, more: impl FnOnce() -> bool) -> bool {
         let _guard = self.lock.lock().expect("no panic at the gate");
         if more() {
@@ -59,29 +58,34 @@ impl WeakGate {
     #[inline]
     pub fn follow(&self, heap: &HeapInner, address: usize) -> Option<ObjectRef> {
         let object = ObjectRef::from_address(address)?;
-        if self.state.load(Ordering::Acquire) == OPEN || self.follow_slowly(heap, address) {
-            Some(object)
-        } else {
-            None
-        }
+        let life = || heap.liveness().of(address);
+        self.lets_pass(life, || heap.inbox.shade(address)).then_some(object)
+    }
+
+    /// Whether a reference may be followed to an object of the `life` that it has when that is asked; `shade` has the
+    /// object marked.
+    #[inline]
+    pub fn lets_pass(&self, life: impl Fn() -> Option<Life>, shade: impl FnOnce()) -> bool {
+        self.state.load(Ordering::Acquire) == OPEN || self.decide(life, shade)
     }
 
     #[cold]
-    fn follow_slowly(&self, heap: &HeapInner, address: usize) -> bool {
-        if heap.liveness().is_live(address) {
+    fn decide(&self, life: impl Fn() -> Option<Life>, shade: impl FnOnce()) -> bool {
+        let is_live = |life| matches!(life, Some(Life::Marked | Life::New));
+        if is_live(life()) {
             return true;
         }
         let _guard = self.lock.lock().expect("no panic at the gate");
         let state = self.state.load(Ordering::Relaxed);
         // It may have been marked since the look above.
-        let life = heap.liveness().of(address);
-        if state == OPEN || matches!(life, Some(Life::Marked | Life::New)) {
+        let life = life();
+        if state == OPEN || is_live(life) {
             return true;
         }
         if state == CLOSED && life != Some(Life::Undecided) {
             return false;
         }
-        heap.inbox.shade(address);
+        shade();
         true
     }
 }
