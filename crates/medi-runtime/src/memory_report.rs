@@ -67,7 +67,8 @@ fn headline(error: &OutOfMemory) -> String {
 /// Why memory is out although a good part of it is free: objects do not move, so that what has died between others
 /// leaves gaps.
 fn gaps(error: &OutOfMemory) -> Option<String> {
-    let free = error.heap.saturating_sub(error.live);
+    // A seventeenth is metadata.
+    let free = (error.heap / 17 * 16).saturating_sub(error.live);
     let much = free > error.requested && free > error.heap / WORTH_SAYING;
     (error.reason == Reason::Limit && much).then(|| {
         format!(
