@@ -1,6 +1,8 @@
 //! Cleaner queues.
 
 use std::num::NonZeroU64;
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -8,7 +10,9 @@ use std::time::Duration;
 
 use crate::common::{NEXT, Setup, list, list_len, quick};
 use crate::threads::on_thread;
-use medi_heap::{CleanerQueue, HandlesOnly, Heap, Options, Root, TypeLayout};
+use medi_heap::{
+    CleanerQueue, HandlesOnly, Heap, Mutator, Options, Root, Stats, TypeId, TypeLayout,
+};
 
 fn drain<T: Send>(queue: &CleanerQueue<T>) -> Vec<T> {
     std::iter::from_fn(|| queue.poll()).collect()
@@ -202,120 +206,182 @@ fn a_thread_that_waits_is_told_when_the_collector_has_failed() {
         let waiting = threads.spawn(|| on_thread(heap, |mutator| queue.take(mutator)));
         let object = t.mutator.alloc_fixed(node).unwrap();
         let _root = t.mutator.root(object);
-        let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| t.mutator.collect()));
+        let failed = std::panic::catch_unwind(AssertUnwindSafe(|| t.mutator.collect()));
         assert!(failed.is_err(), "the planted bug was not found");
         assert_eq!(waiting.join().unwrap(), None);
     });
 }
 
+/// What is known of numbered objects.
+struct Ledger {
+    /// Cleared by the owner before it lets go of the object.
+    alive: Vec<AtomicBool>,
+    cleaned: Vec<AtomicU64>,
+    queue: CleanerQueue<u64>,
+    node: TypeId,
+}
+
+impl Ledger {
+    fn bury(&self, number: u64) {
+        self.alive[number as usize].store(false, Ordering::Relaxed);
+    }
+
+    fn clean(&self, number: u64) {
+        assert!(!self.alive[number as usize].load(Ordering::Relaxed), "{number} is alive");
+        self.cleaned[number as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Cleans until the queue is closed; one payload in seven fails.
+    fn clean_all(&self, mutator: &mut Mutator) {
+        while let Some(number) = self.queue.take(mutator) {
+            let cleaned = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                self.clean(number);
+                if number % 7 == 0 {
+                    std::panic::resume_unwind(Box::new(()));
+                }
+            }));
+            assert_eq!(cleaned.is_err(), number % 7 == 0);
+            mutator.scope(|scope| {
+                assert_eq!(list_len(list(scope, self.node, 20).get()), 20);
+                if number % 101 == 0 {
+                    scope.collect_young();
+                }
+            });
+        }
+    }
+
+    /// Makes objects, registers them, and keeps each for a while; cancels some.
+    fn own(&self, mutator: &mut Mutator, numbers: Range<u64>) {
+        let mut kept: Vec<(Root, u64)> = Vec::new();
+        for number in numbers {
+            let object = mutator.alloc_fixed(self.node).unwrap();
+            let cleaner = self.queue.register(mutator, object, number);
+            if number % 11 == 0 {
+                assert_eq!(cleaner.cancel(), Some(number), "the object is in our hands");
+                self.bury(number);
+                self.clean(number);
+                continue;
+            }
+            kept.push((mutator.root(object), number));
+            if number % 5 == 0 {
+                let (root, number) = kept.swap_remove(kept.len() / 2);
+                self.bury(number);
+                // SAFETY: the object is live, and has a reference there.
+                unsafe { mutator.store(root.get(), NEXT, None) };
+            }
+            if kept.len() > 100 {
+                kept.drain(50..).for_each(|(_root, number)| self.bury(number));
+                mutator.safepoint();
+            }
+        }
+        kept.drain(..).for_each(|(_root, number)| self.bury(number));
+    }
+}
+
 /// Several threads register, several clean: with allocation, with cycles of their own, with panics. Each payload comes
-/// out once, and none before its object is dead.
-fn storm(options: Options, objects: u64) {
+/// out once, and none before its object is dead. With `full`, one more thread has full cycles run all the time.
+fn storm(options: Options, objects: u64, full: bool) -> Stats {
     const OWNERS: u64 = 3;
     let t = Setup::new(options);
-    let node = t.node;
-    // Alive by the number; cleared by the owner before it lets go of the object.
-    let alive: Vec<AtomicBool> = (0..OWNERS * objects).map(|_| AtomicBool::new(true)).collect();
-    let cleaned: Vec<AtomicU64> = alive.iter().map(|_| AtomicU64::new(0)).collect();
-    let queue: CleanerQueue<u64> = CleanerQueue::new(&t.heap);
-    let heap = &t.heap;
+    let all = || 0..OWNERS * objects;
+    let ledger = &Ledger {
+        alive: all().map(|_| AtomicBool::new(true)).collect(),
+        cleaned: all().map(|_| AtomicU64::new(0)).collect(),
+        queue: CleanerQueue::new(&t.heap),
+        node: t.node,
+    };
+    let (heap, done) = (&t.heap, &AtomicBool::new(false));
     t.mutator.enter_native();
     thread::scope(|threads| {
-        let (alive, cleaned, queue) = (&alive, &cleaned, &queue);
-        let clean = move |payload: u64| {
-            assert!(!alive[payload as usize].load(Ordering::Relaxed), "{payload} is alive");
-            cleaned[payload as usize].fetch_add(1, Ordering::Relaxed);
-        };
-        let cleaners: Vec<_> = (0..2)
-            .map(|_| {
-                threads.spawn(move || {
-                    on_thread(heap, |mutator| {
-                        while let Some(payload) = queue.take(mutator) {
-                            let failed = std::panic::catch_unwind(|| {
-                                clean(payload);
-                                // A cleaner of the program's may fail; silently here.
-                                if payload % 7 == 0 {
-                                    std::panic::resume_unwind(Box::new(()));
-                                }
-                            });
-                            assert_eq!(failed.is_err(), payload % 7 == 0);
-                            mutator.scope(|scope| {
-                                assert_eq!(list_len(list(scope, node, 20).get()), 20);
-                                if payload % 101 == 0 {
-                                    scope.collect_young();
-                                }
-                            });
+        let cleaners = [(); 2]
+            .map(|()| threads.spawn(|| on_thread(heap, |mutator| ledger.clean_all(mutator))));
+        let owners = (0..OWNERS).map(|owner| {
+            let numbers = owner * objects..(owner + 1) * objects;
+            threads.spawn(move || on_thread(heap, |mutator| ledger.own(mutator, numbers)))
+        });
+        let owners: Vec<_> = owners.collect();
+        let collecting = full.then(|| {
+            threads.spawn(|| {
+                on_thread(heap, |mutator| {
+                    mutator.scope(|scope| {
+                        let old = list(scope, ledger.node, 20_000);
+                        while !done.load(Ordering::Relaxed) {
+                            scope.collect();
                         }
+                        assert_eq!(list_len(old.get()), 20_000);
                     });
                 })
             })
-            .collect();
-        let owners: Vec<_> = (0..OWNERS)
-            .map(|owner| {
-                threads.spawn(move || {
-                    on_thread(heap, |mutator| {
-                        let mut kept: Vec<(Root, u64)> = Vec::new();
-                        for number in owner * objects..(owner + 1) * objects {
-                            let object = mutator.alloc_fixed(node).unwrap();
-                            let cleaner = queue.register(mutator, object, number);
-                            kept.push((mutator.root(object), number));
-                            if number % 5 == 0 {
-                                let (root, number) = kept.swap_remove(kept.len() / 2);
-                                alive[number as usize].store(false, Ordering::Relaxed);
-                                // SAFETY: the object is live, and has a reference there.
-                                unsafe { mutator.store(root.get(), NEXT, None) };
-                            }
-                            if number % 11 == 0 && kept.last().is_some_and(|(_, n)| *n == number) {
-                                kept.pop();
-                                if let Some(payload) = cleaner.cancel() {
-                                    alive[number as usize].store(false, Ordering::Relaxed);
-                                    clean(payload);
-                                }
-                            }
-                            if kept.len() > 100 {
-                                for (_, number) in &kept[50..] {
-                                    alive[*number as usize].store(false, Ordering::Relaxed);
-                                }
-                                kept.truncate(50);
-                                mutator.safepoint();
-                            }
-                        }
-                        for (_, number) in &kept {
-                            alive[*number as usize].store(false, Ordering::Relaxed);
-                        }
-                    });
-                })
-            })
-            .collect();
+        });
         owners.into_iter().for_each(|owner| owner.join().unwrap());
+        done.store(true, Ordering::Relaxed);
+        collecting.into_iter().for_each(|thread| thread.join().unwrap());
         on_thread(heap, |mutator| mutator.collect());
-        queue.close();
+        ledger.queue.close();
         cleaners.into_iter().for_each(|cleaner| cleaner.join().unwrap());
     });
     t.mutator.leave_native();
-    assert!(cleaned.iter().all(|times| times.load(Ordering::Relaxed) == 1));
+    assert!(ledger.cleaned.iter().all(|times| times.load(Ordering::Relaxed) == 1));
     let stats = t.heap.stats();
     assert_eq!((stats.cleaners_registered, stats.cleaners_ready), (0, 0));
+    stats
 }
 
 #[test]
 fn threads_clean_while_others_register_and_cycles_run() {
     let options = Options { young_cycles: true, young_trigger: 64 << 10, ..quick() };
-    storm(options, 20_000);
+    storm(options, 20_000, false);
+}
+
+#[test]
+fn threads_clean_during_full_cycles_and_the_young_ones_in_them() {
+    let options = Options { young_cycles: true, young_trigger: 32 << 10, ..quick() };
+    let mut nested = 0;
+    while nested < 20 {
+        nested += storm(options.clone(), 20_000, true).nested_cycles;
+    }
+    storm(Options { verify: true, poison: true, ..options }, 2000, true);
 }
 
 #[test]
 fn threads_clean_with_verification_of_each_cycle() {
     let every = NonZeroU64::new(200);
     let base = Options { verify: true, collect_every: every, ..quick() };
-    storm(Options { young_cycles: true, poison: true, ..base.clone() }, 1000);
-    storm(base, 1000);
+    storm(Options { young_cycles: true, poison: true, ..base.clone() }, 1000, false);
+    storm(base, 1000, false);
 }
 
 #[test]
 fn threads_clean_in_a_heap_that_moves() {
     let every = NonZeroU64::new(100);
-    storm(Options { moving: true, verify: true, collect_every: every, ..quick() }, 1000);
+    storm(Options { moving: true, verify: true, collect_every: every, ..quick() }, 1000, false);
+}
+
+#[test]
+fn threads_take_from_a_queue_whose_heap_goes_away() {
+    for _ in 0..20 {
+        let t = Setup::new(quick());
+        let Setup { mut mutator, heap, node, .. } = t;
+        let queue = CleanerQueue::new(&heap);
+        for i in 0..2000u64 {
+            let object = mutator.alloc_fixed(node).unwrap();
+            queue.register(&mutator, object, i);
+        }
+        let taken = AtomicU64::new(0);
+        thread::scope(|threads| {
+            for _ in 0..2 {
+                threads.spawn(|| {
+                    while taken.load(Ordering::Relaxed) < 2000 {
+                        let more = drain(&queue).len() as u64;
+                        taken.fetch_add(more, Ordering::Relaxed);
+                        thread::yield_now();
+                    }
+                });
+            }
+            drop((mutator, heap));
+        });
+        assert_eq!(taken.into_inner(), 2000);
+    }
 }
 
 #[test]
