@@ -42,6 +42,8 @@ pub(crate) enum Kind {
 enum Origin {
     /// By code that waits for it.
     Waiting(Departure),
+    /// By these calls, of a program that is stopping and has not waited.
+    Left(Vec<Frame>),
     /// The innermost return addresses of who went on.
     Site([usize; 3]),
 }
@@ -66,7 +68,7 @@ pub(crate) struct Work {
     body: Mutex<Option<Root>>,
     /// The work whose code waits for this one.
     parent: Option<Arc<Work>>,
-    origin: Origin,
+    origin: Mutex<Origin>,
     next: AtomicI64,
     end: i64,
     cancelled: AtomicBool,
@@ -104,7 +106,7 @@ impl Work {
             fallible,
             body: Mutex::new(Some(call.mutator().root(body))),
             parent: parent.map(|execution| Arc::clone(&execution.work)),
-            origin,
+            origin: Mutex::new(origin),
             next: AtomicI64::new(from),
             end: to,
             cancelled: AtomicBool::new(false),
@@ -276,20 +278,32 @@ impl Work {
     /// Appends the calls that led to this work.
     pub fn append_origin(&self, stack: &mut Vec<Frame>, code: &CodeMap) {
         stack.push(Frame::note("… in a task of …".into()));
-        match &self.origin {
+        match &*lock(&self.origin) {
             Origin::Waiting(departure) => {
-                // SAFETY: whoever started this work waits until no thread takes part in it any more.
+                // SAFETY: whoever started this work waits until no thread takes part in it any more, or says first that it
+                // does not.
                 let frames = unsafe { departure.frames() };
                 stack.extend(stack::walk(frames, code));
-                if let Some(parent) = &self.parent {
-                    parent.append_origin(stack, code);
-                }
             }
+            Origin::Left(calls) => stack.extend_from_slice(calls),
             Origin::Site(site) => {
                 for address in site.iter().filter(|address| **address != 0) {
                     stack.extend(code.frames(*address));
                 }
             }
+        }
+        if let Some(parent) = &self.parent {
+            parent.append_origin(stack, code);
+        }
+    }
+
+    /// The calls that started this work end, although a thread may still take part.
+    fn leave(&self, code: &CodeMap) {
+        let mut origin = lock(&self.origin);
+        if let Origin::Waiting(departure) = &*origin {
+            // SAFETY: the caller is who started the work, and has not come back yet.
+            let frames = unsafe { departure.frames() };
+            *origin = Origin::Left(stack::walk(frames, code));
         }
     }
 }
@@ -324,7 +338,12 @@ pub(crate) fn run_all(
     pool.offer(run, call.jobs(), &work, others.min(pool.threads() - 1));
     work.take_part(call);
     lock(&work.progress).closed = true;
-    call.waiting(|| pool.wait(run, |_| lock(&work.progress).running == 0));
+    // A thread that the operating system holds ends nothing soon; see `Pool::end`.
+    let has_ended = || lock(&work.progress).running == 0;
+    call.waiting(|| pool.wait(run, |_| has_ended() || pool.is_stopping()));
+    if !has_ended() {
+        work.leave(call.code());
+    }
     if let Some(mine) = &mine {
         let _state = pool.state();
         mine.waited(&work);

@@ -29,7 +29,7 @@ pub fn finished(command: &mut Command) -> Output {
     let id = i32::try_from(child.id()).expect("a process id");
     let (send, ended) = mpsc::channel();
     thread::spawn(move || send.send(child.wait_with_output()));
-    match ended.recv_timeout(Duration::from_secs(300)) {
+    match ended.recv_timeout(Duration::from_secs(120)) {
         Ok(output) => output.expect("medi ends"),
         Err(_) => {
             // SAFETY: the child has not been waited for, so its id is its own.

@@ -1,8 +1,10 @@
 //! Tasks, where the plain programs of `tests/run` do not reach: Ctrl-C, options, every mode of the heap, and programs
 //! that race.
 
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::support::{finished, medi, text, transcript};
@@ -64,6 +66,22 @@ fn a_search_in_a_map_that_tasks_have_filled_up_ends() {
         };
         assert!(expected, "{}", transcript(&output));
     }
+}
+
+#[test]
+fn a_file_that_two_tasks_read_at_the_same_time_stops_the_program() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo starts");
+    assert!(made.success());
+    // Open for both, so that neither this process nor the other waits for somebody at the other end.
+    let mut pipe = File::options().read(true).write(true).open(&path).expect("the pipe opens");
+    pipe.write_all(b"no end").expect("there is room in a pipe");
+    let path = path.display().to_string();
+    let output = run(&["--threads", "3"], "one_file", &[&path]);
+    let said = transcript(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("error[R0016]: another task reads or writes this file"), "{said}");
 }
 
 #[test]
