@@ -250,7 +250,7 @@ impl<'a> Cycle<'a> {
             }
             let visit = &mut |slot: *mut usize| marker.root(load(slot));
             heap.for_each_range_slot(None, visit);
-            heap.roots.visit(visit);
+            heap.roots.for_each_address(|address| marker.root(address));
             self.mark_interruptibly(marker, outer);
             loop {
                 self.rounds += 1;
@@ -540,17 +540,14 @@ fn take_mail(heap: &HeapInner, marker: &mut Marker, outer: &mut Option<&mut Mark
 /// # Safety
 /// The gate is closed, and `weak_cells` are live weak cells.
 unsafe fn clear_weak(heap: &HeapInner, liveness: Liveness, weak_cells: &[usize]) {
-    let clear = |slot: *mut usize| {
-        // SAFETY: the slot is a weak handle's or a live weak cell's; nobody else writes a slot that is in use.
-        let slot = unsafe { &*slot.cast::<AtomicUsize>() };
+    heap.weaks.clear_dead(|referent| liveness.is_dead(referent));
+    for cell in weak_cells {
+        // SAFETY: the slot is a live weak cell's, which nobody else writes.
+        let slot = unsafe { &*weak_slot(*cell).cast::<AtomicUsize>() };
         let referent = slot.load(Ordering::Relaxed);
         if referent != 0 && liveness.is_dead(referent) {
             slot.store(0, Ordering::Relaxed);
         }
-    };
-    heap.weaks.visit(&mut |slot| clear(slot));
-    for cell in weak_cells {
-        clear(weak_slot(*cell));
     }
 }
 

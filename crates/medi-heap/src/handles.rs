@@ -21,7 +21,7 @@ use crate::heap::HeapInner;
 use crate::mutator::Mutator;
 
 const CHUNK: usize = 64;
-/// Chunks visited under one hold of the lock.
+/// Chunks noted under one hold of the lock (I10).
 const VISITED: usize = 4;
 
 /// Arrays of slots whose addresses never change. Held by pointer, because a box that moves promises that
@@ -133,21 +133,62 @@ impl HandleTable {
         slots.unused.push(slot);
     }
 
-    /// Visits every slot that is not zero; threads that want the table wait for some hundred slots at most.
-    pub fn visit(&self, visit: &mut dyn FnMut(*mut usize)) {
-        for first in (0..).step_by(VISITED) {
-            let slots = self.lock();
-            let (from, to) =
-                (first.min(slots.chunks.len()), (first + VISITED).min(slots.chunks.len()));
-            for index in from * CHUNK..to * CHUNK {
-                let slot = slots.chunks.slot(index);
-                if slot.load(Ordering::Relaxed) != 0 {
-                    visit(slot.as_ptr());
+    /// Notes the slots that are not zero of some chunks from `first` on; false when there are none left.
+    fn note(&self, first: usize, noted: &mut Vec<(SlotPtr, usize)>) -> bool {
+        let slots = self.lock();
+        noted.clear();
+        let to = (first + VISITED).min(slots.chunks.len());
+        for slot in (first * CHUNK..to * CHUNK).map(|index| slots.chunks.slot(index)) {
+            // Acquire: who finds a new object finds its block's birth (I9).
+            let address = slot.load(Ordering::Acquire);
+            if address != 0 {
+                noted.push((SlotPtr(slot), address));
+            }
+        }
+        first < to
+    }
+
+    /// Calls `f` with batches of slots and what they held just now. Threads may have the table meanwhile, and wait no
+    /// longer than it takes to note a batch.
+    fn for_each_batch(&self, mut f: impl FnMut(&[(SlotPtr, usize)])) {
+        let mut noted = Vec::with_capacity(VISITED * CHUNK);
+        let mut first = 0;
+        while self.note(first, &mut noted) {
+            f(&noted);
+            first += VISITED;
+        }
+    }
+
+    /// Visits what the slots hold. Slots that are taken, set or given back meanwhile are visited or not.
+    pub fn for_each_address(&self, mut visit: impl FnMut(usize)) {
+        self.for_each_batch(|noted| noted.iter().for_each(|(_, address)| visit(*address)));
+    }
+
+    /// Clears the slots that hold what is dead, which nobody can put into a slot any more.
+    pub fn clear_dead(&self, is_dead: impl Fn(usize) -> bool) {
+        let mut dead = Vec::with_capacity(VISITED * CHUNK);
+        self.for_each_batch(|noted| {
+            dead.extend(noted.iter().filter(|(_, address)| is_dead(*address)));
+            if dead.is_empty() {
+                return;
+            }
+            let _slots = self.lock();
+            for (slot, address) in dead.drain(..) {
+                // SAFETY: as in `take`.
+                let slot = unsafe { &*slot.0 };
+                // It may have been given back, and be another handle's by now.
+                if slot.load(Ordering::Relaxed) == address {
+                    slot.store(0, Ordering::Relaxed);
                 }
             }
-            if to < first + VISITED {
-                break;
-            }
+        });
+    }
+
+    /// Visits every slot that is not zero, while all threads are held.
+    pub fn visit(&self, visit: &mut dyn FnMut(*mut usize)) {
+        let slots = self.lock();
+        for slot in slots.chunks.slots().filter(|slot| slot.load(Ordering::Relaxed) != 0) {
+            visit(slot.as_ptr());
         }
     }
 
