@@ -3,6 +3,7 @@
 mod comparison;
 mod latency;
 mod measure;
+mod soak;
 mod workload;
 
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 use crate::comparison::Comparison;
 use crate::latency::Latency;
+use crate::soak::Soak;
 
 /// Times Medi beside other languages on the same workloads.
 ///
@@ -28,6 +30,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Measurement {
     Latency(Latency),
+    Soak(Soak),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let result = match &cli.measurement {
         None => comparison::compare_all(&cli.comparison),
         Some(Measurement::Latency(latency)) => latency.run(),
+        Some(Measurement::Soak(soak)) => soak.run(),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
