@@ -133,9 +133,9 @@ impl Collector {
         }
     }
 
-    /// Waits until the cycle has ended. The caller is in native state. An error when it has found the heap
-    /// corrupted.
-    pub fn wait(&self, ticket: Ticket) -> Result<(), String> {
+    /// Waits until the cycle has ended, or the deadline has come. The caller is in native state. An error when the
+    /// cycle has found the heap corrupted.
+    pub fn wait(&self, ticket: Ticket, deadline: Option<Instant>) -> Result<(), String> {
         let mut state = self.desk.state();
         loop {
             if let Some(message) = &state.failure {
@@ -145,7 +145,15 @@ impl Collector {
             if ended >= ticket.number {
                 return Ok(());
             }
-            state = self.desk.ended.wait(state).expect("no panic at the collector's desk");
+            state =
+                match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                    None => self.desk.ended.wait(state).expect("no panic at the collector's desk"),
+                    Some(Duration::ZERO) => return Ok(()),
+                    Some(left) => {
+                        let waited = self.desk.ended.wait_timeout(state, left);
+                        waited.expect("no panic at the collector's desk").0
+                    }
+                };
         }
     }
 
@@ -209,7 +217,7 @@ fn serve(desk: &Desk, heap: &Weak<HeapInner>) {
         }
         if looked.elapsed() >= delay {
             looked = Instant::now();
-            cycle::give_back_idle(&heap);
+            cycle::look_after_memory(&heap);
         }
     }
 }

@@ -30,6 +30,7 @@ use crate::mark::{Drained, Marked, Marker, weak_slot};
 use crate::mutator::Epoch;
 use crate::options::{OnCycle, Options, Plant};
 use crate::os;
+use crate::pressure;
 use crate::space::{SortStage, Space, runs};
 use crate::stats::CycleReport;
 use crate::types::TypeInfo;
@@ -566,12 +567,34 @@ pub(crate) fn finish(heap: &HeapInner) {
     pacer.plan_again(&heap.options, &mut heap.space());
 }
 
-/// Gives memory back to the system that nobody has needed for a while: half of it each time, because the program may
-/// just be between two phases, and faulting memory in again costs more than keeping it.
-pub(crate) fn give_back_idle(heap: &HeapInner) {
-    let mut idle = heap.space().idle_blocks() / 2;
-    while idle > 0 {
-        let blocks = heap.space().withdraw_free(idle.min(GIVEN_BACK_AT_ONCE));
+/// Looks how short the machine is of memory, and gives back what the heap does not need.
+pub(crate) fn look_after_memory(heap: &HeapInner) {
+    let options = &heap.options;
+    let percent = options.pressure.as_deref().and_then(pressure::read);
+    let restraint = percent.map_or(1.0, pressure::restraint);
+    {
+        let mut pacer = heap.pacer();
+        pacer.restrain(restraint);
+        pacer.note_pressure(percent);
+    }
+    let mut space = heap.space();
+    let above_soft = options.soft_limit.is_some_and(|soft| space.footprint() > soft);
+    let blocks = if restraint < 1.0 || above_soft {
+        space.idle_blocks(0)
+    } else {
+        // Half of it each time, because the program may just be between two phases, and faulting memory in again
+        // costs more than keeping it.
+        let keep = space.keep;
+        space.idle_blocks(keep) / 2
+    };
+    drop(space);
+    give_back(heap, blocks);
+}
+
+/// Gives up to so many free blocks back to the system.
+fn give_back(heap: &HeapInner, mut count: usize) {
+    while count > 0 {
+        let blocks = heap.space().withdraw_free(count.min(GIVEN_BACK_AT_ONCE));
         if blocks.is_empty() {
             return;
         }
@@ -579,6 +602,6 @@ pub(crate) fn give_back_idle(heap: &HeapInner) {
             heap.geometry.give_back(run);
         }
         heap.space().note_given_back(&blocks);
-        idle -= blocks.len();
+        count -= blocks.len();
     }
 }

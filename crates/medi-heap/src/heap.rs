@@ -326,6 +326,8 @@ impl Heap {
         let heap = &*self.0;
         let mut slow_paths = heap.barrier_slow_paths.load(Ordering::Relaxed);
         heap.handshakes.for_each(|seat| slow_paths += seat.slow_paths());
+        let pacer = heap.pacer();
+        let (pressure, peak_pressure) = pacer.pressure();
         let space = heap.space();
         let cycles = heap.cycles.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         Stats {
@@ -340,6 +342,11 @@ impl Heap {
             large_bytes: space.large.used_bytes(),
             external_bytes: space.external,
             limit: space.limit,
+            soft_limit: heap.options.soft_limit,
+            allocation_rate: pacer.rate(),
+            survival: pacer.survival(),
+            pressure,
+            peak_pressure,
             marked_objects: cycles.marked_objects,
             marked_bytes: cycles.marked_bytes,
             mark_wall_ns: cycles.mark_wall_ns,

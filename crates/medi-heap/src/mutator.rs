@@ -27,6 +27,7 @@ use crate::layout::{
     SEGMENTED, WEAK_REFERENT, header_template, header_word, round_to_granule,
 };
 use crate::log::Written;
+use crate::options::Stall;
 use crate::poison;
 use crate::sampling::{Sample, Sampler};
 use crate::space::{Space, TakenBlock, Want};
@@ -133,6 +134,14 @@ struct Window {
 impl Window {
     const NONE: Window =
         Window { block: 0, coverage: Coverage::EMPTY, zeroed: false, next: 0, hole_end: 0, end: 0 };
+}
+
+/// What a thread has done, and may do, to find memory for one object.
+#[derive(Default)]
+struct Patience {
+    tried: Tried,
+    /// With [`Stall::AtMost`], once it has waited.
+    until: Option<Instant>,
 }
 
 /// Where a thread puts objects that few holes can take.
@@ -383,8 +392,8 @@ impl Inner {
 
     fn allocate_small(&self, ty: TypeId, size: usize) -> Result<ObjectRef, OutOfMemory> {
         let words = self.words();
-        // A block that was taken may have no hole that is large enough: what was tried counts for the object.
-        let mut tried = Tried::default();
+        // A block that was taken may have no hole that is large enough: patience is for the object.
+        let mut patience = Patience::default();
         loop {
             self.count();
             let cursor = words.cursor.get();
@@ -405,7 +414,7 @@ impl Inner {
                 return Ok(object);
             }
             let block =
-                self.take(size, &mut tried, |space, flip| space.take_block(Want::Hole, flip))?;
+                self.take(size, &mut patience, |space, flip| space.take_block(Want::Hole, flip))?;
             self.open(block);
             if size > MEDIUM {
                 // No empty block was to be had, so holes are searched after all.
@@ -436,8 +445,8 @@ impl Inner {
 
     fn allocate_large(&self, ty: TypeId, size: usize) -> Result<ObjectRef, OutOfMemory> {
         self.count();
-        let mut tried = Tried::default();
-        let memory = self.take(size, &mut tried, |space, flip| space.take_large(size, flip))?;
+        let mut patience = Patience::default();
+        let memory = self.take(size, &mut patience, |space, flip| space.take_large(size, flip))?;
         if memory.dirty {
             // SAFETY: the span was free and is this thread's now.
             unsafe { ptr::write_bytes(memory.address as *mut u8, 0, size) };
@@ -453,11 +462,11 @@ impl Inner {
     }
 
     /// Asks the space for memory, for a thread that has passed the flip that it is given. Waits for the collector
-    /// when there is none; `tried` is how often it has for the same object.
+    /// when there is none, with what is left of the patience for the object.
     fn take<T: Timed>(
         &self,
         size: usize,
-        tried: &mut Tried,
+        patience: &mut Patience,
         mut ask: impl FnMut(&mut Space, u64) -> Result<T, Reason>,
     ) -> Result<T, OutOfMemory> {
         loop {
@@ -467,7 +476,7 @@ impl Inner {
                 let mut space = self.heap.space();
                 let taken = ask(&mut space, self.flip.get());
                 if let Err(reason) = taken
-                    && *tried == Tried::Full(ATTEMPTS)
+                    && patience.tried == Tried::Full(ATTEMPTS)
                 {
                     return Err(space.shortage(size as u64, reason));
                 }
@@ -481,29 +490,40 @@ impl Inner {
                     self.heap.note_slow_path(start.elapsed(), memory.sweep_ns());
                     return Ok(memory);
                 }
-                Err(reason) => {
-                    *tried = self.stall(size, reason, *tried)?;
-                }
+                Err(reason) => self.stall(size, reason, patience)?,
             }
         }
     }
 
-    /// Waits for the collector, because memory has run out. An error when that has become all that the program does.
-    fn stall(&self, size: usize, reason: Reason, tried: Tried) -> Result<Tried, OutOfMemory> {
-        let progress = self.heap.space().allocated_since;
+    /// Waits for the collector, because memory has run out. An error when that has become all that the program does,
+    /// or patience is at its end.
+    fn stall(
+        &self,
+        size: usize,
+        reason: Reason,
+        patience: &mut Patience,
+    ) -> Result<(), OutOfMemory> {
         let start = Instant::now();
-        let (ticket, tried) = self.heap.collector.ask_for_room(&self.heap, tried);
-        self.wait(ticket);
+        let shortage = |space: &Space| Err(space.shortage(size as u64, reason));
+        let deadline = match self.heap.options.stall {
+            Stall::Wait => None,
+            Stall::AtMost(time) => Some(*patience.until.get_or_insert(start + time)),
+            Stall::Fail => return shortage(&self.heap.space()),
+        };
+        if deadline.is_some_and(|deadline| deadline <= start) {
+            return shortage(&self.heap.space());
+        }
+        let progress = self.heap.space().allocated_since;
+        let ticket;
+        (ticket, patience.tried) = self.heap.collector.ask_for_room(&self.heap, patience.tried);
+        self.wait(ticket, deadline);
         let stall = start.elapsed();
         self.heap.note_pause(PauseCause::Stall, stall);
-        if !matches!(tried, Tried::Full(_)) {
-            return Ok(tried);
+        if !matches!(patience.tried, Tried::Full(_)) {
+            return Ok(());
         }
         let mut space = self.heap.space();
-        if space.note_stall(progress, stall) {
-            return Err(space.shortage(size as u64, reason));
-        }
-        Ok(tried)
+        if space.note_stall(progress, stall) { shortage(&space) } else { Ok(()) }
     }
 
     /// Waits for a cycle that starts after the call.
@@ -511,12 +531,12 @@ impl Inner {
     /// # Panics
     /// When the collector has found the heap corrupted.
     fn collect(&self, kind: Kind) {
-        self.wait(self.heap.collector.ask(&self.heap, kind));
+        self.wait(self.heap.collector.ask(&self.heap, kind), None);
     }
 
-    fn wait(&self, ticket: Ticket) {
+    fn wait(&self, ticket: Ticket, deadline: Option<Instant>) {
         self.enter_native();
-        let waited = self.heap.collector.wait(ticket);
+        let waited = self.heap.collector.wait(ticket, deadline);
         self.leave_native();
         if let Err(message) = waited {
             panic!("{message}");
@@ -898,18 +918,16 @@ impl Mutator {
     /// Charges memory outside the heap to the limit, collecting first when it does not fit otherwise.
     pub fn charge(&mut self, bytes: u64) -> Result<(), OutOfMemory> {
         let inner = self.inner();
-        for attempt in 0.. {
+        let mut patience = Patience::default();
+        loop {
             let mut space = inner.heap.space();
-            let Err(reason) = space.charge(bytes) else { break };
-            if attempt == ATTEMPTS {
+            let Err(reason) = space.charge(bytes) else { return Ok(()) };
+            if patience.tried == Tried::Full(ATTEMPTS) {
                 return Err(space.shortage(bytes, reason));
             }
             drop(space);
-            let start = Instant::now();
-            inner.collect(Kind::Full);
-            inner.heap.note_pause(PauseCause::Stall, start.elapsed());
+            inner.stall(bytes as usize, reason, &mut patience)?;
         }
-        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,16 @@ pub struct Options {
     /// The most memory that the heap and the external ledger together may hold. `None`: as much as the
     /// reserve has room for. Default: `None`.
     pub limit: Option<u64>,
+    /// What the heap and the external ledger together should stay under, as long as cycles can see to it: as they get
+    /// close to it, cycles become more frequent, at the worst one for each eighth of what is live that is allocated.
+    /// Nothing fails for it. Default: `None`.
+    pub soft_limit: Option<u64>,
+    /// What a thread does that finds no memory. Default: [`Stall::Wait`].
+    pub stall: Stall,
+    /// A file in the format of the kernel's pressure stall information, for memory: read on the collector's thread
+    /// once every `return_delay`. Under pressure the heap grows less between cycles, and gives all idle
+    /// memory back. Default: `None`.
+    pub pressure: Option<PathBuf>,
     /// Address space to reserve. Costs nothing until used. `None`: four times the limit, or twice the
     /// machine's memory when there is no limit; halved until the system grants it. Default: `None`.
     pub reserve: Option<u64>,
@@ -68,6 +79,18 @@ pub struct Options {
     pub plant: Option<Plant>,
 }
 
+/// What a thread does that finds no memory, and could have some after a cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stall {
+    /// Waits for cycles, until memory is free or they have shown that it is out.
+    #[default]
+    Wait,
+    /// The same, but for one allocation no longer than this in all; then memory counts as out.
+    AtMost(Duration),
+    /// Takes memory to be out at once, for programs in which a late answer is a wrong one.
+    Fail,
+}
+
 /// Someone who wants to be told of cycles. It must not call into the heap in ways that wait for a cycle.
 #[derive(Clone)]
 pub struct OnCycle(pub Arc<dyn Fn(&CycleReport) + Send + Sync>);
@@ -105,6 +128,9 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             limit: None,
+            soft_limit: None,
+            stall: Stall::Wait,
+            pressure: None,
             reserve: None,
             poison: false,
             collect_every: None,

@@ -20,6 +20,10 @@ const LEAST_CYCLE: f64 = 1e-3;
 const LEAST_PART: u64 = 16;
 /// What is allocated between two young cycles during a full one at least, so that they do not hold it up.
 const LEAST_YOUNG: u64 = 16 << 20;
+/// What is allocated between cycles at least for all that the soft limit wants, as a part of what is live.
+const SOFT_PART: u64 = 8;
+/// The same however little is live.
+const LEAST_SOFT: u64 = 1 << 20;
 /// When more than this part of what is allocated survives, and room is short, a young cycle is not worth its time.
 const MOST_SURVIVAL: f64 = 0.7;
 
@@ -34,6 +38,10 @@ pub(crate) struct Pacer {
     young_cycle: f64,
     /// What part of the allocated bytes the last young cycle found live.
     survival: f64,
+    /// How much the heap may grow, as a part of what it may without pressure on the machine's memory.
+    restraint: f64,
+    /// Percent of the last ten seconds in which some task of the machine waited for memory, and the most that was seen.
+    pressure: (f64, f64),
 }
 
 impl Pacer {
@@ -44,6 +52,8 @@ impl Pacer {
             full_pace: FIRST_PACE,
             young_cycle: 0.0,
             survival: 0.0,
+            restraint: 1.0,
+            pressure: (0.0, 0.0),
         }
     }
 
@@ -68,10 +78,40 @@ impl Pacer {
         }
     }
 
+    /// Has the heap grow less, or as it may again.
+    pub fn restrain(&mut self, restraint: f64) {
+        self.restraint = restraint;
+    }
+
+    /// Notes a look at the machine's memory pressure.
+    pub fn note_pressure(&mut self, percent: Option<f64>) {
+        let now = percent.unwrap_or(0.0);
+        self.pressure = (now, now.max(self.pressure.1));
+    }
+
+    /// Bytes that threads allocate in a second.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// What part of the allocated bytes the last young cycle found live.
+    pub fn survival(&self) -> f64 {
+        self.survival
+    }
+
+    /// The pressure at the last look, and the most that was seen, in percent of the time.
+    pub fn pressure(&self) -> (f64, f64) {
+        self.pressure
+    }
+
+    fn growth(&self, options: &Options, live: u64) -> u64 {
+        (live as f64 * options.growth * self.restraint) as u64
+    }
+
     /// Decides when the next cycle is due, after one.
     pub fn plan(&self, options: &Options, space: &mut Space, full: bool) {
         let live = space.totals.live;
-        let growth = (live as f64 * options.growth) as u64;
+        let growth = self.growth(options, live);
         let grown = growth.max(options.min_trigger);
         if full {
             space.full_above = live.saturating_add(grown);
@@ -84,31 +124,46 @@ impl Pacer {
             grown
         };
         space.next_full = live > space.full_above;
-        if let Some(limit) = space.limit {
-            let room = limit.saturating_sub(live + space.external);
-            self.leave_room(options, space, room);
-        }
+        let room = |limit: u64| limit.saturating_sub(live + space.external);
+        let (hard, soft) = (space.limit.map(room), options.soft_limit.map(room));
+        self.leave_room(options, space, hard, soft);
         space.keep = grown.max(space.trigger) / BLOCK as u64;
     }
 
     /// Decides when a young cycle is due during a full one, which has just flipped.
     pub fn plan_young(&self, options: &Options, space: &mut Space) {
-        let growth = (space.totals.live as f64 * options.growth / 2.0) as u64;
-        let wanted = growth.max(options.young_trigger);
-        space.trigger = wanted.min(space.usable() / 2).max(options.young_trigger.min(LEAST_YOUNG));
+        let wanted = (self.growth(options, space.totals.live) / 2).max(options.young_trigger);
+        let room = space.usable(space.limit) / 2;
+        space.trigger = wanted.min(room).max(options.young_trigger.min(LEAST_YOUNG));
     }
 
     /// The same once everything is swept, when it is known how much room there is.
     pub fn plan_again(&self, options: &Options, space: &mut Space) {
-        if space.limit.is_some() {
-            let room = space.usable() + space.allocated_since;
-            self.leave_room(options, space, room);
+        let room = |limit| Some(space.usable(Some(limit?)) + space.allocated_since);
+        let (hard, soft) = (room(space.limit), room(options.soft_limit));
+        self.leave_room(options, space, hard, soft);
+    }
+
+    /// Has the next cycle start so early that it ends before there is no room left under the limits, as far as cycles
+    /// can see to that under the soft one.
+    fn leave_room(
+        &self,
+        options: &Options,
+        space: &mut Space,
+        hard: Option<u64>,
+        soft: Option<u64>,
+    ) {
+        if let Some(room) = soft {
+            let least = (space.totals.live / SOFT_PART).max(LEAST_SOFT);
+            self.end_before(options, space, room, least);
+        }
+        if let Some(room) = hard {
+            self.end_before(options, space, room, room / LEAST_PART);
         }
     }
 
-    /// Has the next cycle start so early that it ends before `room` is used up.
-    fn leave_room(&self, options: &Options, space: &mut Space, room: u64) {
-        let least = room / LEAST_PART;
+    /// Has the next cycle start so early that it ends before `room` is used up, unless that were before `least` is.
+    fn end_before(&self, options: &Options, space: &mut Space, room: u64, least: u64) {
         let live = space.totals.live as f64;
         let expected = |seconds: f64| ((seconds + LEAST_CYCLE) * self.rate * options.pacing) as u64;
         let after_full = room.saturating_sub(expected(self.full_pace * live)).max(least);
@@ -119,7 +174,53 @@ impl Pacer {
         {
             space.next_full = true;
         }
-        let most = if space.next_full { after_full } else { after_both };
+        let most = if space.next_full { after_full } else { after_both.max(least) };
         space.trigger = space.trigger.min(most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// When the next cycle is due after a full one that found so much live, in MiB.
+    fn trigger(pacer: &Pacer, options: &Options, live: u64) -> u64 {
+        let reserve = Some(64 * MIB);
+        let options = Options { young_cycles: true, reserve, ..options.clone() };
+        let mut space = Space::new(&options).unwrap();
+        space.totals.live = live * MIB;
+        pacer.plan(&options, &mut space, true);
+        space.trigger / MIB
+    }
+
+    #[test]
+    fn limits_and_pressure_make_cycles_more_frequent() {
+        let mut pacer = Pacer::new();
+        let of = |limit: Option<u64>, soft_limit: Option<u64>| Options {
+            limit: limit.map(|limit| limit * MIB),
+            soft_limit: soft_limit.map(|limit| limit * MIB),
+            ..Options::default()
+        };
+        assert_eq!(trigger(&pacer, &of(None, None), 10), 64);
+        assert_eq!(trigger(&pacer, &of(None, None), 1000), 750);
+        assert_eq!(trigger(&pacer, &of(None, Some(1200)), 1000), 200);
+        assert_eq!(trigger(&pacer, &of(Some(1200), None), 1000), 200);
+        assert_eq!(trigger(&pacer, &of(Some(1200), Some(1100)), 1000), 125, "an eighth at least");
+        assert_eq!(trigger(&pacer, &of(None, Some(900)), 1000), 125);
+        pacer.restrain(0.5);
+        assert_eq!(trigger(&pacer, &of(None, None), 1000), 375);
+    }
+
+    #[test]
+    fn the_room_that_is_left_lasts_until_a_cycle_is_over() {
+        let mut pacer = Pacer::new();
+        pacer.rate = (100 * MIB) as f64;
+        pacer.full_pace = 0.5 / (1000 * MIB) as f64;
+        let limit = Some(1200 * MIB);
+        let options = Options { limit, pacing: 2.0, ..Options::default() };
+        // Half a second for a gigabyte, in which 50 MiB are allocated: twice that is left.
+        assert_eq!(trigger(&pacer, &options, 1000), 99);
     }
 }

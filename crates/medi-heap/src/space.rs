@@ -165,10 +165,7 @@ impl Space {
             mark: 1,
             totals: SpaceTotals::default(),
             allocated_since: 0,
-            trigger: match options.young_cycles {
-                true => options.initial_trigger.min(options.young_trigger),
-                false => options.initial_trigger,
-            },
+            trigger: first_trigger(options),
             limit: options.limit,
             external: 0,
             due_told: false,
@@ -207,7 +204,8 @@ impl Space {
         self.free.len() as u64 * BLOCK_FOOTPRINT
     }
 
-    fn footprint(&self) -> u64 {
+    /// What counts against the limits.
+    pub fn footprint(&self) -> u64 {
         self.heap_bytes() + self.external
     }
 
@@ -243,9 +241,9 @@ impl Space {
         self.note_given_back(&blocks);
     }
 
-    /// How many empty blocks nobody has needed since the last call and nobody is expected to.
-    pub fn idle_blocks(&mut self) -> usize {
-        let idle = self.least_free.saturating_sub(self.keep as usize);
+    /// How many empty blocks nobody has needed since the last call and nobody is expected to, beyond `keep`.
+    pub fn idle_blocks(&mut self, keep: u64) -> usize {
+        let idle = self.least_free.saturating_sub(keep as usize);
         self.least_free = self.free.len();
         idle
     }
@@ -496,10 +494,10 @@ impl Space {
         self.unswept.len() > 0
     }
 
-    /// Bytes that can still be allocated in blocks under the limit, once everything is swept; without a limit, as much
-    /// as there are.
-    pub fn usable(&self) -> u64 {
-        let room = self.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.footprint()));
+    /// Bytes that can still be allocated in blocks under a limit, once everything is swept; without one, as much as
+    /// there are.
+    pub fn usable(&self, limit: Option<u64>) -> u64 {
+        let room = limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.footprint()));
         let fresh = room / BLOCK_FOOTPRINT * BLOCK as u64;
         fresh.saturating_add(self.swept_holes + self.free.len() as u64 * BLOCK as u64)
     }
@@ -667,6 +665,13 @@ impl Space {
 /// Neighbours among blocks in ascending order, as first and end.
 pub(crate) fn runs(blocks: &[BlockIndex]) -> impl Iterator<Item = (BlockIndex, BlockIndex)> + '_ {
     blocks.chunk_by(|a, b| a.0 + 1 == b.0).map(|run| (run[0], BlockIndex(run[run.len() - 1].0 + 1)))
+}
+
+/// What may be allocated before the first cycle, when nothing has been measured: half of the room at most.
+fn first_trigger(options: &Options) -> u64 {
+    let young = options.young_cycles.then_some(options.young_trigger);
+    let limits = [options.limit, options.soft_limit].map(|limit| limit.map(|limit| limit / 2));
+    limits.into_iter().chain([young]).flatten().fold(options.initial_trigger, u64::min)
 }
 
 fn reserve(os: &Os, options: &Options) -> Result<(Reservation, usize), HeapError> {

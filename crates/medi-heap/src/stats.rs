@@ -76,6 +76,17 @@ pub struct Stats {
     pub external_bytes: u64,
     /// The limit in force.
     pub limit: Option<u64>,
+    /// What memory should stay under.
+    pub soft_limit: Option<u64>,
+    /// Bytes that threads allocated in a second, lately.
+    pub allocation_rate: f64,
+    /// What part of the bytes that it looked at the last young cycle found live.
+    pub survival: f64,
+    /// Percent of the last ten seconds in which some task of the machine or container waited for memory, when the heap
+    /// last looked.
+    pub pressure: f64,
+    /// The most of that at any look.
+    pub peak_pressure: f64,
     /// Objects marked, over all collections.
     pub marked_objects: u64,
     /// Bytes marked, over all collections.

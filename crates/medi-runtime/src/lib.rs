@@ -7,6 +7,7 @@
 mod call;
 pub mod code_map;
 mod compare;
+pub mod container;
 pub mod context;
 pub mod entry;
 pub mod error;

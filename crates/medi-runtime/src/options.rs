@@ -3,11 +3,13 @@
 
 use std::fmt;
 use std::num::{NonZero, NonZeroU64};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use medi_heap::{Bytes, OnCycle};
+use medi_heap::{Bytes, OnCycle, Stall};
 
+use crate::container::Container;
 use crate::gc_log::line;
 
 /// Where the collector's statistics go when a program ends.
@@ -27,6 +29,9 @@ pub struct Options {
     /// What collected memory and scope memory may hold together. Default: three quarters of what the
     /// machine or the container has.
     pub memory: Option<u64>,
+    /// What they should stay under where collecting more often sees to it. Default: nine tenths of what the container
+    /// is slowed down above, if it is.
+    pub memory_soft: Option<u64>,
     /// Stack of each thread, taken as it is used. Default: 256 MiB.
     pub stack_size: u64,
     /// How many threads run tasks at the same time. Default: as many as the machine or the container has.
@@ -48,6 +53,17 @@ pub struct Options {
     pub full_only: bool,
     /// How much may be allocated between collections, as a multiple of what is live.
     pub growth: Option<f64>,
+    /// The least that is allocated between two collections of what is young.
+    pub young_trigger: Option<u64>,
+    /// How much more room a collection is given under a limit than threads are expected to need while it runs, as a
+    /// factor.
+    pub pacing: Option<f64>,
+    /// How long memory stays idle before it goes back to the system.
+    pub return_delay: Option<Duration>,
+    /// What a thread does that finds no memory.
+    pub stall: Stall,
+    /// Hold less memory while the machine or the container is short of it, by the kernel's account.
+    pub watch_pressure: bool,
     /// The least that is allocated between collections.
     pub min_trigger: Option<u64>,
     /// What is allocated before the first collection.
@@ -63,6 +79,12 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             memory: None,
+            memory_soft: None,
+            young_trigger: None,
+            pacing: None,
+            return_delay: None,
+            stall: Stall::Wait,
+            watch_pressure: true,
             stack_size: 256 << 20,
             threads: None,
             gc_stats: GcStats::Off,
@@ -111,6 +133,7 @@ macro_rules! option {
 }
 
 const SIZE: Takes = Takes::Value("SIZE");
+const TIME: Takes = Takes::Value("TIME");
 
 /// Every option of a run.
 pub static OPTIONS: &[OptionSpec] = &[
@@ -120,6 +143,13 @@ pub static OPTIONS: &[OptionSpec] = &[
         SIZE,
         "Most memory that the program may hold, such as 512MB or 2GB [default: 3/4 of the machine's]",
         |o, v| set_some(&mut o.memory, size(v))
+    ),
+    option!(
+        "memory-soft",
+        "MEDI_MEMORY_SOFT",
+        SIZE,
+        "Memory to stay under where collecting more often can see to it [default: 9/10 of the container's high mark]",
+        |o, v| set_some(&mut o.memory_soft, size(v))
     ),
     option!(
         "stack-size",
@@ -199,6 +229,41 @@ pub static OPTIONS: &[OptionSpec] = &[
         |o, v| set_some(&mut o.growth, factor(v))
     ),
     option!(
+        "gc-young-trigger",
+        "MEDI_GC_YOUNG_TRIGGER",
+        SIZE,
+        "Least memory to allocate before what is young is collected [default: 64MB]",
+        |o, v| set_some(&mut o.young_trigger, size(v))
+    ),
+    option!(
+        "gc-pacing",
+        "MEDI_GC_PACING",
+        Takes::Value("FACTOR"),
+        "Room left for what is allocated during a collection, as a multiple of what is expected [default: 1.5]",
+        |o, v| set_some(&mut o.pacing, factor(v))
+    ),
+    option!(
+        "gc-return-delay",
+        "MEDI_GC_RETURN_DELAY",
+        TIME,
+        "How long memory is idle before it goes back to the system, such as 500ms or 10s [default: 1s]",
+        |o, v| set_some(&mut o.return_delay, time(v))
+    ),
+    option!(
+        "gc-stall",
+        "MEDI_GC_STALL",
+        Takes::Value("wait|fail|TIME"),
+        "What an allocation does that finds no memory: wait for collections, fail, or wait at most so long",
+        |o, v| set(&mut o.stall, stall(v))
+    ),
+    option!(
+        "gc-watch-pressure",
+        "MEDI_GC_WATCH_PRESSURE",
+        Takes::OptionalValue("1|0"),
+        "Hold less memory while the machine is short of it [default: 1]",
+        |o, v| set(&mut o.watch_pressure, switch(v))
+    ),
+    option!(
         "gc-min-trigger",
         "MEDI_GC_MIN_TRIGGER",
         SIZE,
@@ -265,9 +330,13 @@ impl Options {
         Ok(options)
     }
 
-    /// The limit in force.
-    pub fn memory_limit(&self) -> u64 {
-        self.memory.unwrap_or_else(|| machine_memory() / 4 * 3)
+    /// The limit in force, in a container with these limits.
+    fn memory_limit(&self, container: &Container) -> u64 {
+        let machine = || {
+            let physical = physical_memory();
+            container.max.map_or(physical, |max| max.min(physical))
+        };
+        self.memory.unwrap_or_else(|| machine() / 4 * 3)
     }
 
     /// How many threads run tasks.
@@ -279,8 +348,15 @@ impl Options {
     /// What the heap is made with.
     pub fn heap_options(&self) -> medi_heap::Options {
         let defaults = medi_heap::Options::default();
+        let container = Container::read(Path::new("/"));
         medi_heap::Options {
-            limit: Some(self.memory_limit()),
+            limit: Some(self.memory_limit(&container)),
+            soft_limit: self.memory_soft.or(container.high.map(|high| high / 10 * 9)),
+            stall: self.stall,
+            pressure: container.pressure.filter(|_| self.watch_pressure),
+            young_trigger: self.young_trigger.unwrap_or(defaults.young_trigger),
+            pacing: self.pacing.unwrap_or(defaults.pacing),
+            return_delay: self.return_delay.unwrap_or(defaults.return_delay),
             poison: self.poison,
             collect_every: self.collect_every,
             verify: self.verify,
@@ -335,6 +411,32 @@ fn factor(value: &str) -> Result<f64, String> {
     factor.ok_or_else(|| format!("wants a number from 0.1 to 100, not `{value}`"))
 }
 
+fn stall(value: &str) -> Result<Stall, String> {
+    match value {
+        "wait" => Ok(Stall::Wait),
+        "fail" => Ok(Stall::Fail),
+        _ => time(value)
+            .map(Stall::AtMost)
+            .map_err(|_| format!("wants `wait`, `fail` or a time such as 20ms, not `{value}`")),
+    }
+}
+
+/// A time as people write it: `250ms`, `1.5s`, `2min`, `300us`.
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("wants a time such as 500ms or 10s, not `{text}`");
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit.trim() {
+        "us" | "µs" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "min" => 60.0,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())
+}
+
 fn gc_stats(value: &str) -> Result<GcStats, String> {
     match value.split_once(':') {
         None if matches!(value, "" | "table" | "1") => Ok(GcStats::Table),
@@ -369,18 +471,13 @@ pub fn size(text: &str) -> Result<u64, String> {
     Ok(bytes as u64)
 }
 
-/// Memory of the machine, or of the container when that is less.
-fn machine_memory() -> u64 {
+/// Memory of the machine.
+fn physical_memory() -> u64 {
     // SAFETY: sysconf has no preconditions.
     let (pages, page) =
         unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
     let physical = u64::try_from(pages).unwrap_or(0) * u64::try_from(page).unwrap_or(0);
-    let physical = if physical == 0 { 4 << 30 } else { physical };
-    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    let container = limits
-        .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
-    container.map_or(physical, |limit| limit.min(physical))
+    if physical == 0 { 4 << 30 } else { physical }
 }
 
 /// For messages: a size in the unit that a person would use.
@@ -431,6 +528,17 @@ mod tests {
         let read = |text| threads(text).ok();
         assert_eq!([read("1"), read("256")], [Some(1), Some(256)]);
         assert_eq!([read("0"), read("257"), read("-2"), read("two"), read("")], [None; 5]);
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let read = |text| time(text).ok();
+        assert_eq!(read("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(read("1.5s"), Some(Duration::from_millis(1500)));
+        assert_eq!([read("10"), read("ms"), read("-1s"), read("1 day")], [None; 4]);
+        assert_eq!(stall("20ms"), Ok(Stall::AtMost(Duration::from_millis(20))));
+        assert_eq!((stall("wait"), stall("fail")), (Ok(Stall::Wait), Ok(Stall::Fail)));
+        assert!(stall("never").unwrap_err().contains("`wait`, `fail` or a time"));
     }
 
     #[test]

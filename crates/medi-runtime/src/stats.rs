@@ -1,10 +1,6 @@
 //! What `--gc-stats` shows: the collector's counters, as a table for people and as JSON for programs.
 //!
-//! JSON fields, in bytes and nanoseconds: `cycles`, `allocated_bytes`, `live_bytes`, `heap_bytes`,
-//! `peak_heap_bytes`, `peak_rss_bytes`, `large_bytes`, `free_bytes`, `returned_bytes`, `external_bytes` (scope memory held now),
-//! `limit_bytes`, `marked_objects`, `marked_bytes`, `mark_wall_ns`, `mark_cpu_ns`, `sweep_ns`, `swept_blocks`,
-//! `barrier_slow_paths`, `cleaners_registered`, `cleaners_ready`, `cleaned`, `wall_ns`, `cpu_ns` (of the process), and `pauses`: for each cause (`handshake`, `slow_path`,
-//! `sweep`, `stall`) `count`, `p50`, `p99`, `p999` and `max`.
+//! `docs/memory.md` documents the JSON fields.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -61,6 +57,10 @@ impl RunStats {
         }
         json!({
             "cycles": h.cycles,
+            "young_cycles": h.young_cycles,
+            "nested_cycles": h.nested_cycles,
+            "allocation_rate": h.allocation_rate as u64,
+            "survival": h.survival,
             "allocated_bytes": h.allocated_bytes,
             "live_bytes": h.live_bytes,
             "heap_bytes": h.heap_bytes,
@@ -71,6 +71,9 @@ impl RunStats {
             "returned_bytes": h.returned_bytes,
             "external_bytes": h.external_bytes,
             "limit_bytes": h.limit,
+            "soft_limit_bytes": h.soft_limit,
+            "pressure": h.pressure,
+            "peak_pressure": h.peak_pressure,
             "marked_objects": h.marked_objects,
             "marked_bytes": h.marked_bytes,
             "mark_wall_ns": h.mark_wall_ns,
@@ -89,15 +92,30 @@ impl RunStats {
 
     pub fn table(&self) -> String {
         let h = &self.heap;
-        let limit = h.limit.map_or("none".into(), |limit| Bytes(limit).to_string());
+        let size = |limit: Option<u64>| limit.map_or("none".into(), |l| Bytes(l).to_string());
+        let (limit, soft_limit) = (size(h.limit), size(h.soft_limit));
         let rows = [
-            ("collections", h.cycles.to_string()),
+            (
+                "collections",
+                format!(
+                    "{}: {} full, {} young, {} of these during a full one",
+                    h.cycles,
+                    h.cycles - h.young_cycles,
+                    h.young_cycles,
+                    h.nested_cycles
+                ),
+            ),
             ("allocated", Bytes(h.allocated_bytes).to_string()),
             ("live after the last", Bytes(h.live_bytes).to_string()),
             ("heap now / peak", format!("{} / {}", Bytes(h.heap_bytes), Bytes(h.peak_heap_bytes))),
             ("process peak", Bytes(self.peak_rss).to_string()),
             ("scope memory now", Bytes(h.external_bytes).to_string()),
             ("limit", limit),
+            ("soft limit", soft_limit),
+            (
+                "memory pressure",
+                format!("{:.1} % now, {:.1} % at most", h.pressure, h.peak_pressure),
+            ),
             ("given back", Bytes(h.returned_bytes).to_string()),
             (
                 "marking",
@@ -180,8 +198,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_has_the_documented_fields() {
+    fn json_has_the_documented_fields_and_no_others() {
         let json = RunStats::now(Stats::default(), Duration::from_secs(1)).json();
+        let documented = include_str!("../../../docs/memory.md");
+        for field in json.as_object().unwrap().keys() {
+            assert!(documented.contains(&format!("`{field}`")), "docs/memory.md lacks {field}");
+        }
         for field in
             ["cycles", "allocated_bytes", "peak_heap_bytes", "peak_rss_bytes", "live_bytes"]
         {

@@ -4,4 +4,5 @@ mod claims;
 mod cleaners;
 mod common;
 mod graph;
+mod limits;
 mod threads;
