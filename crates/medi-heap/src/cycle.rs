@@ -279,16 +279,20 @@ impl<'a> Cycle<'a> {
     /// # Safety
     /// As for `mark`.
     unsafe fn mark_interruptibly(&mut self, marker: &mut Marker, outer: &mut Option<&mut Marker>) {
+        let heap = self.heap;
         loop {
-            take_mail(self.heap, marker, outer);
+            take_mail(heap, marker, outer);
+            let interrupt = || heap.inbox.is_crowded() || self.makes_way();
             // SAFETY: the same contract.
-            if unsafe { marker.drain(|| self.makes_way()) } == Drained::All {
+            if unsafe { marker.drain(interrupt) } == Drained::All {
                 return;
             }
-            if let Some(number) = self.heap.collector.start_young() {
+            if self.makes_way()
+                && let Some(number) = heap.collector.start_young()
+            {
                 // SAFETY: the same contract.
                 unsafe { self.run_young(marker) };
-                self.heap.collector.end_young(number);
+                heap.collector.end_young(number);
             }
         }
     }

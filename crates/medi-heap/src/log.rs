@@ -8,12 +8,15 @@
 
 use std::cell::RefCell;
 
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 /// Words in a chunk: one slow path in a thousand hands one over.
 const CHUNK: usize = if cfg!(loom) { 2 } else { 1024 };
 /// Words in a chunk for what no thread in particular hands over.
 const SMALL_CHUNK: usize = if cfg!(loom) { 2 } else { 64 };
+/// So many chunks are a crowd.
+const CROWD: usize = 16;
 
 /// An entry's kind, in the bits that the alignment of objects leaves free.
 const SEGMENT: usize = 1;
@@ -117,11 +120,22 @@ pub(crate) struct Mail {
 
 /// Where threads put it. The lock is held for moments, and nothing is locked under it.
 #[derive(Default)]
-pub(crate) struct Inbox(Mutex<Mail>);
+pub(crate) struct Inbox {
+    mail: Mutex<Mail>,
+    /// There is more to mark than should wait until the collector has marked what it knows of.
+    crowded: AtomicBool,
+}
 
 impl Inbox {
     fn mail(&self) -> MutexGuard<'_, Mail> {
-        self.0.lock().expect("no panic while mail changes hands")
+        self.mail.lock().expect("no panic while mail changes hands")
+    }
+
+    /// Whether the collector should look at what has to be marked before it goes on: whoever follows weak references
+    /// tells of an object each time, until it is marked.
+    pub fn is_crowded(&self) -> bool {
+        // Relaxed: a hint.
+        self.crowded.load(Ordering::Relaxed)
     }
 
     /// Has the collector mark what is at `address`, on behalf of no thread in particular.
@@ -133,6 +147,9 @@ impl Inbox {
                 let mut chunk = Vec::with_capacity(SMALL_CHUNK);
                 chunk.push(address);
                 mail.shades.push(chunk);
+                if mail.shades.len() >= CROWD {
+                    self.crowded.store(true, Ordering::Relaxed);
+                }
             }
         }
     }
@@ -144,7 +161,9 @@ impl Inbox {
 
     /// Takes what has to be marked.
     pub fn take_shades(&self) -> Vec<Chunk> {
-        std::mem::take(&mut self.mail().shades)
+        let mut mail = self.mail();
+        self.crowded.store(false, Ordering::Relaxed);
+        std::mem::take(&mut mail.shades)
     }
 }
 
@@ -182,5 +201,18 @@ mod tests {
         log.hand_over_shades(&inbox);
         let shades: usize = inbox.take_shades().iter().map(Vec::len).sum();
         assert_eq!(shades, 2 * CHUNK + 2);
+    }
+
+    #[test]
+    fn an_inbox_with_much_to_mark_is_crowded_until_that_is_taken() {
+        let inbox = Inbox::default();
+        let mut told = 0;
+        while !inbox.is_crowded() {
+            inbox.shade(16);
+            told += 1;
+        }
+        assert!(told > 500, "some entries are no reason to interrupt the marking");
+        assert_eq!(inbox.take_shades().iter().map(Vec::len).sum::<usize>(), told);
+        assert!(!inbox.is_crowded());
     }
 }

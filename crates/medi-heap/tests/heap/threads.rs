@@ -216,6 +216,48 @@ fn young_cycles_run_during_full_ones_and_lose_nothing() {
 }
 
 #[test]
+fn a_thread_that_follows_weak_references_all_the_time_finds_what_is_alive() {
+    let mut t = Setup::new(Options { young_cycles: true, ..quick() });
+    let (node, weak_cell) = (t.node, t.weak_cell);
+    let done = AtomicBool::new(false);
+    t.mutator.scope(|scope| {
+        // Marking comes to the tail last.
+        let tail = scope.alloc_fixed(node).map(|tail| scope.handle(tail)).unwrap();
+        let cell = scope.alloc_weak(weak_cell, tail.get()).unwrap();
+        let cell = scope.root(cell);
+        for _ in 0..200_000 {
+            let new = scope.alloc_fixed(node).unwrap();
+            // SAFETY: the node is new.
+            unsafe { new.initialise(NEXT, Some(tail.get())) };
+            tail.set(new);
+        }
+        let heap = scope.heap();
+        std::thread::scope(|threads| {
+            let (heap, done, cell) = (&heap, &done, &cell);
+            for _ in 0..2 {
+                threads.spawn(move || {
+                    on_thread(heap, |mutator| {
+                        while !done.load(Ordering::Relaxed) {
+                            for _ in 0..1000 {
+                                // SAFETY: the cell is rooted, and nothing here is a safepoint.
+                                let tail = unsafe { mutator.weak_load(cell.get()) };
+                                // SAFETY: as above.
+                                assert_eq!(tail.map(|tail| unsafe { tail.load(NEXT) }), Some(None));
+                            }
+                            mutator.safepoint();
+                        }
+                    });
+                });
+            }
+            for _ in 0..10 {
+                scope.collect();
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    });
+}
+
+#[test]
 fn threads_survive_a_heap_that_moves_at_every_turn() {
     let options = Options { moving: true, collect_every: NonZeroU64::new(500), ..quick() };
     stress(options, 60);
