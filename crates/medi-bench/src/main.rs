@@ -3,6 +3,7 @@
 mod comparison;
 mod latency;
 mod measure;
+mod parallel;
 mod soak;
 mod workload;
 
@@ -12,6 +13,7 @@ use clap::{Parser, Subcommand};
 
 use crate::comparison::Comparison;
 use crate::latency::Latency;
+use crate::parallel::Parallel;
 use crate::soak::Soak;
 
 /// Times Medi beside other languages on the same workloads.
@@ -30,6 +32,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Measurement {
     Latency(Latency),
+    Parallel(Parallel),
     Soak(Soak),
 }
 
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let result = match &cli.measurement {
         None => comparison::compare_all(&cli.comparison),
         Some(Measurement::Latency(latency)) => latency.run(),
+        Some(Measurement::Parallel(parallel)) => parallel.run(),
         Some(Measurement::Soak(soak)) => soak.run(),
     };
     match result {

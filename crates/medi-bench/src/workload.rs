@@ -39,7 +39,8 @@ pub struct Workload {
 const CPU_OF_RUST: Option<Bar> =
     Some(Bar { figure: Figure::Cpu, language: Language::Rust, factor: 1.5 });
 
-const JSON: &str =
+/// A text of some length.
+pub const JSON: &str =
     "examples/data/fhir/Johnnie679_Hermiston71_2cd30bd6-3a87-4191-af90-6daa70f58f55.json";
 
 /// Every workload, in the order of the report.

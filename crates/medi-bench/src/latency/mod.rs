@@ -8,7 +8,7 @@
 mod collector;
 mod program;
 mod report;
-mod runtime;
+pub mod runtime;
 mod watch;
 
 use std::fs::{self, File};

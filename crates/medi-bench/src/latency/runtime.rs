@@ -62,7 +62,11 @@ pub struct Tools {
 }
 
 impl Tools {
-    fn find(&self, name: &str) -> io::Result<PathBuf> {
+    /// A command.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn find(&self, name: &str) -> io::Result<PathBuf> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let directories = [self.peers.join("bin")].into_iter().chain(std::env::split_paths(&path));
         directories
