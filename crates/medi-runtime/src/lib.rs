@@ -14,6 +14,7 @@ pub mod error;
 mod format;
 mod gc_log;
 mod handles;
+pub mod live;
 pub mod machine;
 mod memory_report;
 pub mod natives;

@@ -17,6 +17,7 @@ use crate::code_map::CodeMap;
 use crate::context::Context;
 use crate::entry::{self, Raised, Registers};
 use crate::error::{RuntimeError, codes};
+use crate::live::{self, Program, Publisher};
 use crate::memory_report;
 use crate::options::Options;
 use crate::output::Output;
@@ -102,6 +103,17 @@ impl Machine {
     /// The counters now.
     pub fn stats(&self) -> RunStats {
         RunStats::now(self.heap.stats(), self.started.elapsed())
+    }
+
+    /// Lets `medi gc-top` look at the program until the result is dropped. `None` when the system does not let us:
+    /// nothing else depends on it.
+    pub fn publish(&self, command: String) -> Option<Publisher> {
+        if !self.options.gc_top {
+            return None;
+        }
+        let program = Program { command, threads: self.options.thread_count() };
+        let directory = live::directory().ok()?;
+        Publisher::start(&directory, program, self.heap.clone(), self.started).ok()
     }
 
     /// Runs a program from the start of `main` to its end.

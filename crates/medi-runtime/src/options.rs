@@ -37,6 +37,8 @@ pub struct Options {
     /// How many threads run tasks at the same time. Default: as many as the machine or the container has.
     pub threads: Option<usize>,
     pub gc_stats: GcStats,
+    /// Answer `medi gc-top` while the program runs.
+    pub gc_top: bool,
     /// Print a line on standard error for each collection.
     pub gc_log: bool,
     /// Collect at every n-th allocation.
@@ -88,6 +90,7 @@ impl Default for Options {
             stack_size: 256 << 20,
             threads: None,
             gc_stats: GcStats::Off,
+            gc_top: true,
             gc_log: false,
             collect_every: None,
             verify: false,
@@ -178,6 +181,13 @@ pub static OPTIONS: &[OptionSpec] = &[
         Takes::Nothing,
         "Print a line for each collection: what it found, what it cost, when the next is due",
         |o, v| set(&mut o.gc_log, switch(v))
+    ),
+    option!(
+        "gc-top",
+        "MEDI_GC_TOP",
+        Takes::OptionalValue("1|0"),
+        "Let `medi gc-top` look at the running program [default: 1]",
+        |o, v| set(&mut o.gc_top, switch(v))
     ),
     option!(
         "gc-collect-every",

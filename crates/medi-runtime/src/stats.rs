@@ -183,7 +183,7 @@ impl RunStats {
 }
 
 /// Nanoseconds in a unit that a person would use.
-pub(crate) fn time(ns: u64) -> String {
+pub fn time(ns: u64) -> String {
     match ns {
         0 => "0".into(),
         1..1_000 => format!("{ns} ns"),

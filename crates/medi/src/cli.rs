@@ -4,16 +4,20 @@
 //! also names their environment variables.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use medi_runtime::options::{OPTIONS, OptionSpec, Options, Takes};
+
+use crate::gc_top::GcTop;
 
 /// What was asked for.
 pub enum Request {
     Run(Box<RunRequest>),
     Check { files: Vec<PathBuf>, emit_mir: bool, errors: ErrorFormat },
     Explain { code: Option<String> },
+    GcTop(GcTop),
 }
 
 pub struct RunRequest {
@@ -35,6 +39,7 @@ Examples:
   medi run --memory 2GB --gc-stats analysis.medi patients.ndjson
   medi check *.medi
   medi explain E0301
+  medi gc-top
 
 Exit codes: 0 success; 1 the program stopped with an error; 2 wrong usage or an unreadable source file;
 3 the program does not compile; 130 stopped by Ctrl-C; a program's exit(n) gives n.";
@@ -74,6 +79,39 @@ fn command() -> Command {
                 .after_help("Examples:\n  medi explain E0301\n  medi explain          (lists every code)")
                 .arg(Arg::new("CODE").help("A code as in `error[E0301]`; all are listed without one")),
         )
+        .subcommand(gc_top_command())
+}
+
+fn gc_top_command() -> Command {
+    Command::new("gc-top")
+        .about("Shows the memory of a running program, live")
+        .after_help(
+            "Examples:\n  medi gc-top            (the program that is running)\n  medi gc-top 4711\n  medi gc-top --once | grep stall",
+        )
+        .arg(
+            Arg::new("PID")
+                .help("Process of the program; can be left out when only one is running")
+                .value_parser(value_parser!(u32).range(1..)),
+        )
+        .arg(
+            Arg::new("once")
+                .long("once")
+                .action(ArgAction::SetTrue)
+                .help("Show it once, from the program's start, and end"),
+        )
+        .arg(
+            Arg::new("interval")
+                .long("interval")
+                .value_name("SECONDS")
+                .default_value("1")
+                .value_parser(interval)
+                .help("Time between two looks"),
+        )
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.05..=3600.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "wants a number from 0.05 to 3600".into())
 }
 
 fn run_command() -> Command {
@@ -151,6 +189,11 @@ impl Request {
             Some(("explain", matches)) => {
                 Request::Explain { code: matches.get_one::<String>("CODE").cloned() }
             }
+            Some(("gc-top", matches)) => Request::GcTop(GcTop {
+                pid: matches.get_one("PID").copied(),
+                once: matches.get_flag("once"),
+                interval: *matches.get_one("interval").expect("has a default"),
+            }),
             _ => unreachable!("a subcommand is required"),
         }
     }

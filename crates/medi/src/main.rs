@@ -4,6 +4,7 @@ mod cli;
 mod exit;
 mod explain;
 mod front;
+mod gc_top;
 mod run;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
                 }
             }
         }
+        Request::GcTop(top) => top.run(),
         Request::Explain { code } => explain::explain(code.as_deref()),
     };
     ExitCode::from(code)

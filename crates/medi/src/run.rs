@@ -58,6 +58,8 @@ fn start(
     };
     let compiled = medi_codegen::compile(program, Arc::new(sources), machine.heap(), &options)?;
     let image = image(compiled);
+    let command = [&[request.file.display().to_string()], &request.args[..]].concat().join(" ");
+    let _published = machine.publish(command);
     let outcome = machine.run(&image, &request.args, Output::stdout())?;
     machine.stats().report(&request.options.gc_stats)?;
     Ok(outcome)

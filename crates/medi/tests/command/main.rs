@@ -3,6 +3,7 @@
 mod examples;
 mod explain;
 mod files;
+mod gc_top;
 mod layers;
 mod library_page;
 mod races;
