@@ -374,8 +374,14 @@ pub(crate) fn join(call: Call, id: i64) {
     let mine = current(call);
     let work = {
         let state = pool.state();
-        // A task that is not in the table has ended.
-        let Some(work) = state.tasks.get(&id) else { return };
+        // A task that is not in the table has ended, maybe with what stops the program.
+        let Some(work) = state.tasks.get(&id) else {
+            drop(state);
+            if call.is_cancelled() {
+                call.halt(Stop::Cancelled);
+            }
+            return;
+        };
         let work = Arc::clone(work);
         if let Some(mine) = &mine {
             if work.waits_for(mine, &mut vec![]) {
