@@ -79,7 +79,7 @@ unsafe extern "C" fn read_text(context: *mut Context, path: u64) {
     // SAFETY: see the module `natives`.
     let (call, path) = unsafe { (Call::new(context), text(path).to_string()) };
     let limit = call.heap().stats().limit.unwrap_or(u64::MAX);
-    let content = match call.waiting(|| read_whole(&path, limit)) {
+    let content = match call.opening(|| read_whole(&path, limit)) {
         Ok(content) => content,
         Err(message) => return call.fail(&message),
     };
@@ -257,11 +257,10 @@ unsafe extern "C" fn lines_close(context: *mut Context, file: u64) {
 /// `directory_names(path: string) -> Result[string]`: names in a directory, sorted, each followed by a NUL.
 unsafe extern "C" fn directory_names(context: *mut Context, path: u64) {
     // SAFETY: see the module `natives`.
-    let (call, path) = unsafe { (Call::new(context), text(path)) };
-    let names = fs::read_dir(path).and_then(|entries| {
-        entries
-            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned() + "\0"))
-            .collect::<io::Result<Vec<String>>>()
+    let (call, path) = unsafe { (Call::new(context), text(path).to_string()) };
+    let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned() + "\0";
+    let names = call.opening(|| -> io::Result<Vec<String>> {
+        fs::read_dir(&path)?.map(|entry| entry.map(name)).collect()
     });
     match names {
         Ok(mut names) => {
@@ -270,7 +269,7 @@ unsafe extern "C" fn directory_names(context: *mut Context, path: u64) {
                 call.ok(names);
             }
         }
-        Err(error) => call.fail(&cannot("list", path, &error)),
+        Err(error) => call.fail(&cannot("list", &path, &error)),
     }
 }
 
