@@ -24,6 +24,8 @@ pub struct GcTop {
 
 /// Cells of the bar.
 const BAR: usize = 50;
+/// A limit of so many times what is held says nothing.
+const FAR: u64 = 8;
 
 impl GcTop {
     /// Shows a program until that ends; gives the exit code.
@@ -122,13 +124,20 @@ impl Sample {
         self.count(field).saturating_sub(count) as f64 / (self.seconds() - seconds).max(1e-3)
     }
 
-    /// Live memory, the rest of what is held, and the rest of the limit.
+    /// Live memory, and the rest of what is held, as parts of the limit; of the most that was ever held, where that
+    /// is far from the limit.
     fn bar(&self) -> String {
         let (live, heap) = (self.count("live_bytes"), self.count("heap_bytes"));
-        let whole = self.0["limit_bytes"].as_u64().unwrap_or(heap).max(heap).max(1);
+        let near = |limit: &u64| *limit < FAR * heap.max(1);
+        let (whole, name) = match self.0["limit_bytes"].as_u64().filter(near) {
+            Some(limit) => (limit, "the limit"),
+            None => (self.count("peak_heap_bytes"), "its peak"),
+        };
+        let whole = whole.max(heap).max(1);
         let cells = |bytes: u64| (bytes as f64 / whole as f64 * BAR as f64).round() as usize;
         let (live, heap) = (cells(live.min(heap)), cells(heap));
-        format!("{}{}{}", "#".repeat(live), "=".repeat(heap - live), ".".repeat(BAR - heap))
+        let bar = ["#".repeat(live), "=".repeat(heap - live), ".".repeat(BAR - heap)].concat();
+        format!("[{bar}] of {name}")
     }
 
     fn size(&self, field: &str) -> String {
@@ -147,7 +156,7 @@ impl Sample {
             self.seconds(),
             percent("cpu_ns"),
         );
-        let _ = writeln!(text, "memory      [{}]", self.bar());
+        let _ = writeln!(text, "memory      {}", self.bar());
         let _ = writeln!(
             text,
             "            # live {}, = held {}, limit {}, soft limit {}",
@@ -185,7 +194,7 @@ impl Sample {
             let _ = writeln!(
                 text,
                 "  {cause:<10} {:>9} {:>9} {:>9} {:>9} {:>9}",
-                pause["count"],
+                pause["count"].as_u64().unwrap_or(0),
                 of("p50"),
                 of("p99"),
                 of("p999"),
@@ -221,16 +230,21 @@ mod tests {
 
     #[test]
     fn the_bar_shows_what_is_live_of_what_is_held_of_the_limit() {
-        let bar = |live: u64, heap: u64, limit: Value| {
-            Sample(json!({"live_bytes": live, "heap_bytes": heap, "limit_bytes": limit})).bar()
+        let bar = |live: u64, heap: u64, peak: u64, limit: Value| {
+            let (live, heap) = (json!(live), json!(heap));
+            let sample = json!({
+                "live_bytes": live, "heap_bytes": heap, "peak_heap_bytes": peak, "limit_bytes": limit,
+            });
+            Sample(sample).bar()
         };
-        assert_eq!(
-            bar(25, 50, 100.into()),
-            [&"#".repeat(13)[..], &"=".repeat(12), &".".repeat(25)].concat()
-        );
-        assert_eq!(bar(0, 0, Value::Null), ".".repeat(BAR));
+        let drawn = |live, held, rest| {
+            format!("[{}{}{}]", "#".repeat(live), "=".repeat(held), ".".repeat(rest))
+        };
+        assert_eq!(bar(25, 50, 60, 100.into()), drawn(13, 12, 25) + " of the limit");
+        assert_eq!(bar(25, 50, 100, 1000.into()), drawn(13, 12, 25) + " of its peak");
+        assert_eq!(bar(0, 0, 0, Value::Null), drawn(0, 0, BAR) + " of its peak");
         // Found live by the last collection, and given back since.
-        assert_eq!(bar(80, 50, 50.into()), "#".repeat(BAR));
+        assert_eq!(bar(80, 50, 90, 50.into()), drawn(BAR, 0, 0) + " of the limit");
     }
 
     #[test]
