@@ -263,17 +263,15 @@ impl<T> Table<T> {
 
     /// Gives up all entries, and gives what they held to be dropped.
     pub fn abandon(&self) -> impl Sized {
-        let (chunks, registered, ready) = {
+        let chunks = {
             let mut entries = self.lock();
-            let entries = &mut *entries;
-            let chunks = mem::take(&mut entries.chunks);
             (entries.unused, entries.young, entries.unseen) = (NIL, NIL, NIL);
             (entries.first_ready, entries.last_ready) = (NIL, NIL);
-            let slots = || chunks.iter().flatten().filter(|slot| slot.payload.is_some());
-            let registered = slots().filter(|slot| slot.address != 0).count();
-            let ready = slots().count() - registered;
-            (chunks, registered, ready)
+            mem::take(&mut entries.chunks)
         };
+        let slots = || chunks.iter().flatten().filter(|slot| slot.payload.is_some());
+        let registered = slots().filter(|slot| slot.address != 0).count();
+        let ready = slots().count() - registered;
         self.counts.registered.fetch_sub(registered as u64, Ordering::Relaxed);
         self.counts.ready.fetch_sub(ready as u64, Ordering::Relaxed);
         chunks
