@@ -5,8 +5,14 @@
 //! Order is that of numbers (NaN after all others), of bytes in strings, of `false` before `true`, of nil before
 //! values, and part by part in tuples and lists. A value nested deeper than [`DEPTH`], which all cyclic ones are, or than
 //! the stack has room for, is [`TooDeep`].
+//!
+//! An object is looked at once for each way to it, which is the fastest for trees. Where objects are shared in layers,
+//! that is more ways than ever end; so after some steps what was found is kept in a [`Memo`].
 
+use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use medi_heap::{ObjectRef, layout};
 
@@ -16,6 +22,58 @@ use crate::value::{self, Value};
 
 /// How deep equality and hashes look.
 pub(crate) const DEPTH: usize = 100_000;
+
+/// How many objects are looked at before anything is kept.
+const MANY: u32 = 1 << 14;
+
+/// Takes no time to make, as most memos stay empty; nobody outside chooses addresses.
+type Hashing = BuildHasherDefault<DefaultHasher>;
+
+/// What the comparison or hash under way has found of objects.
+#[derive(Default)]
+pub(crate) struct Memo {
+    steps: Cell<u32>,
+    equal: RefCell<HashSet<(ObjectRef, ObjectRef), Hashing>>,
+    hashes: RefCell<HashMap<ObjectRef, u64, Hashing>>,
+}
+
+impl Memo {
+    fn start(&self) {
+        if self.is_in_use() {
+            self.equal.take();
+            self.hashes.take();
+        }
+        self.steps.set(0);
+    }
+
+    fn step(&self) {
+        self.steps.set(self.steps.get().saturating_add(1));
+    }
+
+    fn is_in_use(&self) -> bool {
+        self.steps.get() >= MANY
+    }
+
+    fn is_equal(&self, pair: (ObjectRef, ObjectRef)) -> bool {
+        self.is_in_use() && self.equal.borrow().contains(&pair)
+    }
+
+    fn note_equal(&self, pair: (ObjectRef, ObjectRef)) {
+        if self.is_in_use() {
+            self.equal.borrow_mut().insert(pair);
+        }
+    }
+
+    fn hash(&self, object: ObjectRef) -> Option<u64> {
+        if self.is_in_use() { self.hashes.borrow().get(&object).copied() } else { None }
+    }
+
+    fn note_hash(&self, object: ObjectRef, hash: u64) {
+        if self.is_in_use() {
+            self.hashes.borrow_mut().insert(object, hash);
+        }
+    }
+}
 
 /// Nested too deep to compare, or cyclic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,19 +88,24 @@ pub(crate) struct Comparer<'a> {
     depth: usize,
     /// See [`value::has_stack`].
     stack_end: usize,
+    memo: &'a Memo,
 }
 
 /// # Safety
 /// For all methods: live values of their shapes lie at the addresses, and no safepoint comes meanwhile.
 impl<'a> Comparer<'a> {
-    pub fn new(shapes: &'a Shapes, seed: u64, stack_end: usize) -> Comparer<'a> {
-        Comparer { shapes, seed, depth: 0, stack_end }
+    pub fn new(shapes: &'a Shapes, seed: u64, stack_end: usize, memo: &'a Memo) -> Comparer<'a> {
+        Comparer { shapes, seed, depth: 0, stack_end, memo }
     }
 
     fn deeper(self) -> Result<Comparer<'a>, TooDeep> {
         if self.depth >= DEPTH || !value::has_stack(self.stack_end) {
             return Err(TooDeep);
         }
+        if self.depth == 0 {
+            self.memo.start();
+        }
+        self.memo.step();
         Ok(Comparer { depth: self.depth + 1, ..self })
     }
 
@@ -121,7 +184,10 @@ impl<'a> Comparer<'a> {
             let [x, y] = [a, b].map(|value| ObjectRef::from_address(value.read(0)));
             // Missing only where another task changes what is compared.
             let (Some(x), Some(y)) = (x, y) else { return Ok(x == y) };
-            match &self.shapes.get(a.shape).kind {
+            if self.memo.is_equal((x, y)) {
+                return Ok(true);
+            }
+            let equal = match &self.shapes.get(a.shape).kind {
                 Kind::Record { fields } => self.equal_parts(x.at(0), y.at(0), fields),
                 Kind::Cell { value } => {
                     self.equal_parts(x.at(0), y.at(0), std::slice::from_ref(value))
@@ -143,7 +209,11 @@ impl<'a> Comparer<'a> {
                 Kind::Array { element } => self.equal_elements(array(x), array(y), *element),
                 Kind::Map { fields, key, value } => self.equal_maps(x, y, fields, *key, *value),
                 kind => unreachable!("{kind:?} is not a reference"),
+            }?;
+            if equal {
+                self.memo.note_equal((x, y));
             }
+            Ok(equal)
         }
     }
 
@@ -265,7 +335,10 @@ impl<'a> Comparer<'a> {
         // SAFETY: passed on; the object is of the shape's type.
         unsafe {
             let Some(object) = ObjectRef::from_address(v.read(0)) else { return Ok(0) };
-            match &self.shapes.get(v.shape).kind {
+            if let Some(hash) = self.memo.hash(object) {
+                return Ok(hash);
+            }
+            let hash = match &self.shapes.get(v.shape).kind {
                 Kind::Record { fields } => self.hash_parts(object.at(0), fields, 2),
                 Kind::Cell { value } => {
                     self.hash_parts(object.at(0), std::slice::from_ref(value), 3)
@@ -292,7 +365,9 @@ impl<'a> Comparer<'a> {
                     Ok(sum)
                 }
                 kind => unreachable!("{kind:?} is not a reference"),
-            }
+            }?;
+            self.memo.note_hash(object, hash);
+            Ok(hash)
         }
     }
 

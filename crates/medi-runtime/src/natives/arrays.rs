@@ -8,7 +8,7 @@ use medi_heap::{ObjectRef, layout};
 use super::references::ReferenceArray;
 use super::values::{comparer, no_order, too_deep};
 use crate::call::Call;
-use crate::compare::{TooDeep, order_floats};
+use crate::compare::{Memo, TooDeep, order_floats};
 use crate::context::Context;
 use crate::error::{RuntimeError, codes};
 use crate::shape::{Kind, ShapeId};
@@ -235,7 +235,8 @@ unsafe fn sorted(call: Call, copy: &Copied<'_>) -> Option<Vec<usize>> {
                 order.sort_by_key(|index| bytes(at(*index).cast::<u64>().read()));
             }
             _ => {
-                let comparer = comparer(&call);
+                let memo = Memo::default();
+                let comparer = comparer(&call, &memo);
                 let mut failed = None;
                 let compare = |a: &usize, b: &usize| match comparer
                     .order(copy.element(*a), copy.element(*b))

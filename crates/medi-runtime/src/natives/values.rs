@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::call::Call;
-use crate::compare::{self, Comparer, TooDeep};
+use crate::compare::{self, Comparer, Memo, TooDeep};
 use crate::context::Context;
 use crate::error::{RuntimeError, codes};
 use crate::format::{self, Spec};
@@ -17,8 +17,8 @@ super::table! {
 }
 
 /// The comparer of a call.
-pub(super) fn comparer<'a>(call: &'a Call) -> Comparer<'a> {
-    Comparer::new(call.shapes(), call.hash_seed(), call.stack_end())
+pub(super) fn comparer<'a>(call: &'a Call, memo: &'a Memo) -> Comparer<'a> {
+    Comparer::new(call.shapes(), call.hash_seed(), call.stack_end(), memo)
 }
 
 pub(super) fn too_deep(call: Call) {
@@ -42,7 +42,7 @@ unsafe extern "C" fn equals(
     // SAFETY: see the module `natives`.
     unsafe {
         let call = Call::new(context);
-        match comparer(&call).equal(value(a, a_shape), value(b, b_shape)) {
+        match comparer(&call, &Memo::default()).equal(value(a, a_shape), value(b, b_shape)) {
             Ok(equal) => u64::from(equal),
             Err(TooDeep) => {
                 too_deep(call);
@@ -57,7 +57,7 @@ unsafe extern "C" fn hash(context: *mut Context, at: *const u8, shape: u64) -> u
     // SAFETY: see the module `natives`.
     unsafe {
         let call = Call::new(context);
-        match comparer(&call).hash(value(at, shape)) {
+        match comparer(&call, &Memo::default()).hash(value(at, shape)) {
             Ok(hash) => hash,
             Err(TooDeep) => {
                 too_deep(call);
@@ -78,7 +78,7 @@ unsafe extern "C" fn compare(
     // SAFETY: see the module `natives`.
     unsafe {
         let call = Call::new(context);
-        match comparer(&call).order(value(a, a_shape), value(b, b_shape)) {
+        match comparer(&call, &Memo::default()).order(value(a, a_shape), value(b, b_shape)) {
             Ok(Some(order)) => match order {
                 Ordering::Less => -1,
                 Ordering::Equal => 0,
