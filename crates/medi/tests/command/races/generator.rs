@@ -286,6 +286,15 @@ impl Generator {
 
     /// Statements that do something with a part of the board.
     fn act(&mut self) -> String {
+        match self.random.below(24) {
+            0 => return "scope { let own = allocate(64).view[int](); own[n % 8] = n; seen += own[n % 8] % 7 }".into(),
+            1 => return "if n % 50 == 0 { memory.collect() }".into(),
+            2 => {
+                let (first, second) = (self.act_quietly(), self.act_quietly());
+                return format!("parallel {{ {first}; {second} }}");
+            }
+            _ => {}
+        }
         let at = self.random.below(self.board.len());
         let (ty, place) = (self.board[at].clone(), format!("board.b{at}"));
         match &ty {
@@ -295,6 +304,16 @@ impl Generator {
             }
             Type::Record(number) if self.random.below(8) > 0 => self.act_on_record(&place, *number),
             _ => self.act_on_value(&place, &ty),
+        }
+    }
+
+    /// A statement that assigns no variable.
+    fn act_quietly(&mut self) -> String {
+        let at = self.random.below(self.board.len());
+        let (ty, place) = (self.board[at].clone(), format!("board.b{at}"));
+        match self.random.below(2) {
+            0 => format!("{place} = {}", self.make(&ty, "n")),
+            _ => self.look(&ty, &place),
         }
     }
 
