@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::address::ObjectRef;
+use crate::delay::Point;
 use crate::heap::HeapInner;
 use crate::layout::{COLOUR_SEGMENTED, SEGMENT};
 use crate::log::{Log, Written};
@@ -75,7 +76,7 @@ impl Barrier {
                 self.log_object(heap, object);
             }
         }
-        if self.phase.get() == Phase::Transition {
+        if self.phase.get() == Phase::Transition && heap.options.plant != Some(Plant::SkipShade) {
             self.log.shade(&heap.inbox, value);
         }
     }
@@ -97,8 +98,10 @@ impl Barrier {
                     info.for_each_slot(object.address(), |slot| self.shade_old(heap, slot));
                 });
             }
+            heap.delays.at(Point::BarrierRead);
             self.note(heap, Written::Object(object.address()));
             object.set_colour(self.epoch.get());
+            heap.delays.at(Point::BarrierPublished);
         }
     }
 
@@ -129,8 +132,10 @@ impl Barrier {
                 });
             }
         }
+        heap.delays.at(Point::BarrierRead);
         self.note(heap, Written::Segment { array: object.address(), segment });
         colour.store(self.epoch.get(), Ordering::Release);
+        heap.delays.at(Point::BarrierPublished);
     }
 
     /// # Safety

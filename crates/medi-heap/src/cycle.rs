@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::block_set::BlockIndex;
 use crate::collector::Kind;
+use crate::delay::Point;
 use crate::evacuate;
 use crate::handshake::Request;
 use crate::heap::{Epochs, HeapInner};
@@ -203,11 +204,13 @@ impl<'a> Cycle<'a> {
     }
 
     fn pass(&self, request: Request) {
+        self.heap.delays.at(Point::Post);
         if self.held {
             self.heap.handshakes.handshake_held(request);
         } else {
             self.heap.handshakes.handshake(request);
         }
+        self.heap.delays.at(Point::Passed);
     }
 
     /// Takes all threads to the next epoch. Returns what was written in the one before.
@@ -256,15 +259,19 @@ impl<'a> Cycle<'a> {
             loop {
                 self.rounds += 1;
                 let before = marker.objects();
-                self.pass(Request::HandOver);
+                if heap.options.plant != Some(Plant::SkipRounds) {
+                    self.pass(Request::HandOver);
+                }
                 self.mark_interruptibly(marker, outer);
-                let nothing_new = marker.objects() == before;
+                let planted = heap.options.plant == Some(Plant::SkipRounds);
+                let nothing_new = marker.objects() == before || planted;
                 let liveness = self.liveness;
                 let is_white = |address| liveness.of(address) == Some(Life::White);
                 let more = || {
                     take_mail(heap, marker, outer);
-                    marker.waiting().any(is_white)
+                    marker.waiting().any(is_white) && !planted
                 };
+                heap.delays.at(Point::Close);
                 if nothing_new && heap.weak_gate.close_unless(more) {
                     break;
                 }
@@ -299,6 +306,7 @@ impl<'a> Cycle<'a> {
 
     /// Whether a young cycle is to run before this one goes on.
     fn makes_way(&self) -> bool {
+        self.heap.delays.at(Point::Mark);
         // In a cycle that takes colours away, or when the next must, there is no colour for another epoch.
         let coloured = || !self.restamp && self.heap.epochs().current.colour != COLOUR_LAST;
         let may = self.full && !self.held && self.heap.options.young_cycles;
@@ -352,6 +360,9 @@ impl<'a> Cycle<'a> {
     /// # Safety
     /// As for `mark`, and nothing has been marked yet.
     unsafe fn rescan(&self, marker: &mut Marker, written: &[Chunk]) {
+        if self.liveness.since > 0 && self.heap.options.plant == Some(Plant::SkipNestedLog) {
+            return;
+        }
         // SAFETY: what is old was there when the entry was made, or is followed whatever it is.
         unsafe {
             for written in written.iter().flat_map(|chunk| entries(chunk)) {

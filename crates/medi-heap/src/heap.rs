@@ -11,6 +11,7 @@ use std::{hint, thread};
 use crate::cleaner::Cleaners;
 use crate::collector::Collector;
 use crate::cycle::CycleTotals;
+use crate::delay::{Delays, Point};
 use crate::embedder::Embedder;
 use crate::error::{HeapError, OutOfMemory};
 use crate::geometry::Geometry;
@@ -21,7 +22,7 @@ use crate::layout::{COLOUR_FIRST, MutatorWords};
 use crate::liveness::Liveness;
 use crate::log::Inbox;
 use crate::mutator::{Epoch, Mutator, Seat};
-use crate::options::Options;
+use crate::options::{Options, Plant};
 use crate::pace::Pacer;
 use crate::sampling::{self, Sample, SiteUse};
 use crate::space::{LEAST_LIMIT, Space};
@@ -63,6 +64,7 @@ pub(crate) struct HeapInner {
     pub made: Instant,
     pub options: Options,
     pub embedder: Arc<dyn Embedder>,
+    pub delays: Delays,
     pub collector: Collector,
     pub handshakes: Handshakes<Seat>,
     epochs: Mutex<Epochs>,
@@ -126,6 +128,7 @@ impl HeapInner {
     /// Lets threads have the space that wait for it, between two steps of long work on it: the lock goes to whoever
     /// comes first, and that is who has just given it up.
     pub fn share_space(&self) {
+        self.delays.at(Point::Sort);
         for _ in 0..YIELDS {
             if self.space_wanted.load(Ordering::Relaxed) == 0 {
                 return;
@@ -198,7 +201,8 @@ impl HeapInner {
     /// Has the collector mark what is at `address`, if it marks. The caller holds the lock of the table that a
     /// handle is in (I8).
     pub fn shade(&self, address: usize) {
-        if address != 0 && self.shading.load(Ordering::Relaxed) {
+        let planted = self.options.plant == Some(Plant::SkipHandles);
+        if address != 0 && self.shading.load(Ordering::Relaxed) && !planted {
             self.inbox.shade(address);
         }
     }
@@ -231,6 +235,7 @@ impl Heap {
         let first = Epoch { flip: 0, colour: COLOUR_FIRST };
         Ok(Heap(Arc::new(HeapInner {
             made: Instant::now(),
+            delays: Delays::new(options.delay_seed),
             options,
             embedder,
             collector: Collector::default(),

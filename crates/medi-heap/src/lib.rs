@@ -40,6 +40,7 @@ mod cleaner_table;
 mod collector;
 mod coverage;
 mod cycle;
+mod delay;
 mod embedder;
 mod error;
 mod evacuate;

@@ -18,6 +18,7 @@ use crate::address::ObjectRef;
 use crate::barrier::{Barrier, Phase};
 use crate::collector::{Kind, Ticket, Tried};
 use crate::coverage::Coverage;
+use crate::delay::Point;
 use crate::error::{OutOfMemory, Reason};
 use crate::handles::{HandleScope, HandleStack, Root, Weak};
 use crate::handshake::{MemberRef, Participant, Request};
@@ -27,7 +28,7 @@ use crate::layout::{
     SEGMENTED, WEAK_REFERENT, header_template, header_word, round_to_granule,
 };
 use crate::log::Written;
-use crate::options::Stall;
+use crate::options::{Plant, Stall};
 use crate::poison;
 use crate::sampling::{Sample, Sampler};
 use crate::space::{Space, TakenBlock, Want};
@@ -191,6 +192,7 @@ impl Inner {
     /// The caller is the thread at a safepoint, or the collector while the thread is in native state or held.
     unsafe fn act(&self, request: Request) {
         let (heap, barrier) = (&*self.heap, &self.barrier);
+        heap.delays.at(Point::Act);
         match request {
             Request::Begin => {
                 self.retire_window();
@@ -216,6 +218,7 @@ impl Inner {
             }
             Request::Hold => {}
         }
+        heap.delays.at(Point::Acted);
     }
 
     /// Visits the root slots that only this thread writes.
@@ -375,6 +378,7 @@ impl Inner {
     }
 
     fn open(&self, block: TakenBlock) {
+        self.heap.delays.at(Point::Taken);
         self.tell();
         *self.window.borrow_mut() = Window {
             block: block.address,
@@ -548,7 +552,7 @@ impl Inner {
         let header = header_word(self.words().alloc_header.get(), ty.0);
         // SAFETY: the memory is this thread's own and large enough for a header.
         unsafe { *(address as *mut u64) = header };
-        if self.remembers() {
+        if self.remembers() && self.heap.options.plant != Some(Plant::SkipTransition) {
             let barrier = &self.barrier;
             barrier.log.note(&self.heap.inbox, barrier.flip.get(), Written::Object(address));
         }
@@ -618,6 +622,7 @@ impl Inner {
     }
 
     fn enter_native(&self) {
+        self.heap.delays.at(Point::Native);
         if !self.heap.handshakes.try_enter_native(self.member()) {
             let start = Instant::now();
             self.heap.handshakes.enter_native_slowly(self.member());
@@ -631,6 +636,7 @@ impl Inner {
             self.heap.handshakes.leave_native_slowly(self.member());
             self.heap.note_pause(PauseCause::Handshake, start.elapsed());
         }
+        self.heap.delays.at(Point::Native);
     }
 }
 
@@ -821,6 +827,7 @@ impl Mutator {
         // SAFETY: a weak cell has its referent there.
         let referent = unsafe { (*cell.at::<AtomicUsize>(WEAK_REFERENT)).load(Ordering::Relaxed) };
         let heap = &self.inner().heap;
+        heap.delays.at(Point::WeakRead);
         heap.weak_gate.follow(heap, referent)
     }
 

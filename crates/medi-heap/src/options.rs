@@ -75,6 +75,9 @@ pub struct Options {
     /// Make the n-th request to the operating system (reserve, commit) and all later ones fail, counted
     /// from zero, to see what the embedder does then. Default: `None`.
     pub fail_os_after: Option<u64>,
+    /// Delay steps of the collector's protocol at random, from this seed, to see interleavings that are rare otherwise.
+    /// Default: `None`.
+    pub delay_seed: Option<u64>,
     /// Break the collector in a chosen way, to prove that the checks would find it. Default: none.
     pub plant: Option<Plant>,
 }
@@ -122,6 +125,18 @@ pub enum Plant {
     CleanLive,
     /// The write barrier logs nothing.
     SkipLog,
+    /// The write barrier does not have marked what is stored while some threads have passed the flip and others have not.
+    SkipShade,
+    /// What is allocated while some threads have passed the flip and others have not is not remembered.
+    SkipTransition,
+    /// Marking ends when the marker has nothing left to do, and no thread is asked what it has overwritten.
+    SkipRounds,
+    /// What goes into handles and out of them is not marked.
+    SkipHandles,
+    /// Weak references are followed without having what they refer to marked.
+    SkipWeak,
+    /// A young cycle during a full one does not start from what was written.
+    SkipNestedLog,
 }
 
 impl Default for Options {
@@ -148,6 +163,7 @@ impl Default for Options {
             huge_pages: false,
             on_cycle: None,
             fail_os_after: None,
+            delay_seed: None,
             plant: None,
         }
     }

@@ -10,6 +10,7 @@
 use crate::address::ObjectRef;
 use crate::heap::HeapInner;
 use crate::liveness::Life;
+use crate::options::Plant;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, Ordering};
 
@@ -59,7 +60,12 @@ impl WeakGate {
     pub fn follow(&self, heap: &HeapInner, address: usize) -> Option<ObjectRef> {
         let object = ObjectRef::from_address(address)?;
         let life = || heap.liveness().of(address);
-        self.lets_pass(life, || heap.inbox.shade(address)).then_some(object)
+        let shade = || {
+            if heap.options.plant != Some(Plant::SkipWeak) {
+                heap.inbox.shade(address);
+            }
+        };
+        self.lets_pass(life, shade).then_some(object)
     }
 
     /// Whether a reference may be followed to an object of the `life` that it has when that is asked; `shade` has the

@@ -51,6 +51,8 @@ pub struct Options {
     pub moving: bool,
     /// Send every store of a reference through the barrier's slow path.
     pub log_writes: bool,
+    /// Delay steps of the collector's protocol at random from this seed.
+    pub delay_seed: Option<u64>,
     /// Trace everything at each collection, instead of mostly what is young.
     pub full_only: bool,
     /// How much may be allocated between collections, as a multiple of what is live.
@@ -97,6 +99,7 @@ impl Default for Options {
             poison: false,
             moving: false,
             log_writes: false,
+            delay_seed: None,
             full_only: false,
             growth: None,
             min_trigger: None,
@@ -223,6 +226,13 @@ pub static OPTIONS: &[OptionSpec] = &[
         Takes::Nothing,
         "Send every store of a reference through the write barrier's slow path",
         |o, v| set(&mut o.log_writes, switch(v))
+    ),
+    option!(
+        "gc-delay-seed",
+        "MEDI_GC_DELAY_SEED",
+        Takes::Value("SEED"),
+        "Delay steps of the collector at random, from this seed (finds mistakes in the runtime)",
+        |o, v| set_some(&mut o.delay_seed, v.parse().map_err(|_| whole("0")))
     ),
     option!(
         "gc-full-only",
@@ -372,6 +382,7 @@ impl Options {
             verify: self.verify,
             moving: self.moving,
             log_writes: self.log_writes,
+            delay_seed: self.delay_seed,
             young_cycles: !self.full_only,
             growth: self.growth.unwrap_or(defaults.growth),
             min_trigger: self.min_trigger.unwrap_or(defaults.min_trigger),

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::common::on_thread;
 use crate::common::{NEXT, Setup, list, list_len, quick};
-use crate::threads::on_thread;
 use medi_heap::{
     CleanerQueue, HandlesOnly, Heap, Mutator, Options, Root, Stats, TypeId, TypeLayout,
 };

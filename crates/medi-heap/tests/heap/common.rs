@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use medi_heap::layout::MutatorWords;
+use medi_heap::layout::{ARRAY_DATA, MutatorWords};
 use medi_heap::{
     Handle, HandleScope, HandlesOnly, Heap, Mutator, ObjectRef, Options, TypeId, TypeLayout,
 };
@@ -74,4 +74,99 @@ pub fn list_len(head: ObjectRef) -> usize {
         unsafe { node.load(NEXT) }
     })
     .count()
+}
+
+/// Runs on an attached thread.
+pub fn on_thread<R>(heap: &Heap, run: impl FnOnce(&mut Mutator) -> R) -> R {
+    let mut words = MutatorWords::new();
+    // SAFETY: the words outlive the mutator and belong to it alone.
+    let mut mutator = unsafe { heap.attach(&raw mut words) };
+    run(&mut mutator)
+}
+
+/// A generator of numbers below a bound.
+pub fn random(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move |below| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % below
+    }
+}
+
+/// A table of references that a thread changes all the time, and what should be in it.
+pub struct Table<'s> {
+    pub arrays: Vec<Handle<'s>>,
+    pub model: Vec<u64>,
+}
+
+pub const IDENTITY: usize = 16;
+pub const NEXT_IDENTITY: usize = 24;
+
+impl<'s> Table<'s> {
+    /// Small arrays, and one long enough to be logged by segments.
+    const LENGTHS: [usize; 5] = [10_000, 50, 50, 50, 50];
+
+    pub fn new(scope: &mut HandleScope<'s>, refs: TypeId) -> Table<'s> {
+        let array = |len: &usize| {
+            let array = scope.alloc_array(refs, *len).unwrap();
+            scope.handle(array)
+        };
+        let arrays = Table::LENGTHS.iter().map(array).collect();
+        Table { arrays, model: vec![0; Table::LENGTHS.iter().sum()] }
+    }
+
+    fn place(&self, mut index: usize) -> (ObjectRef, usize) {
+        for (array, len) in self.arrays.iter().zip(Table::LENGTHS) {
+            if index < len {
+                return (array.get(), ARRAY_DATA + 8 * index);
+            }
+            index -= len;
+        }
+        unreachable!("the index is one of the model's")
+    }
+
+    pub fn get(&self, index: usize) -> Option<ObjectRef> {
+        let (array, offset) = self.place(index);
+        // SAFETY: the array is live, and a reference is there.
+        unsafe { array.load(offset) }
+    }
+
+    /// Puts a new node at `index` that refers to the one at `next`.
+    pub fn put(
+        &mut self,
+        scope: &mut HandleScope,
+        node: TypeId,
+        index: usize,
+        next: usize,
+        id: u64,
+    ) {
+        let new = scope.alloc_fixed(node).unwrap();
+        let next = self.get(next);
+        // SAFETY: the node is new and 32 bytes long; there is no safepoint up to the store.
+        unsafe {
+            new.initialise(NEXT, next);
+            *new.at::<u64>(IDENTITY) = id;
+            *new.at::<u64>(NEXT_IDENTITY) = next.map_or(0, |next| *next.at::<u64>(IDENTITY));
+            let (array, offset) = self.place(index);
+            scope.store(array, offset, Some(new));
+        }
+        self.model[index] = id;
+    }
+
+    pub fn check(&self) {
+        for (index, id) in self.model.iter().enumerate() {
+            let Some(node) = self.get(index) else {
+                assert_eq!(*id, 0);
+                continue;
+            };
+            // SAFETY: the node is live, and so is the one that it refers to.
+            unsafe {
+                assert_eq!(*node.at::<u64>(IDENTITY), *id);
+                let next = node.load(NEXT).map_or(0, |next| *next.at::<u64>(IDENTITY));
+                assert_eq!(*node.at::<u64>(NEXT_IDENTITY), next);
+            }
+        }
+    }
 }

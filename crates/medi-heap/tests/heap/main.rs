@@ -5,4 +5,5 @@ mod cleaners;
 mod common;
 mod graph;
 mod limits;
+mod stress;
 mod threads;

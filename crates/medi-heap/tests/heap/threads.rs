@@ -3,27 +3,9 @@
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::common::{NEXT, Setup, list, list_len, quick};
-use medi_heap::layout::{ARRAY_DATA, MutatorWords};
-use medi_heap::{Handle, HandleScope, Heap, Mutator, ObjectRef, Options, PauseCause, TypeId};
+use crate::common::{NEXT, Setup, Table, list, list_len, on_thread, quick, random};
 
-pub fn on_thread<R>(heap: &Heap, run: impl FnOnce(&mut Mutator) -> R) -> R {
-    let mut words = MutatorWords::new();
-    // SAFETY: the words outlive the mutator and belong to it alone.
-    let mut mutator = unsafe { heap.attach(&raw mut words) };
-    run(&mut mutator)
-}
-
-/// A generator of numbers below a bound.
-fn random(seed: u64) -> impl FnMut(u64) -> u64 {
-    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    move |below| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random % below
-    }
-}
+use medi_heap::{Mutator, Options, PauseCause, TypeId};
 
 /// Builds lists, keeps some across collections, goes native now and then, and checks every list at its end.
 fn work(mutator: &mut Mutator, node: TypeId, seed: u64, rounds: usize) {
@@ -85,75 +67,6 @@ fn threads_allocate_and_collect_without_losing_anything() {
 fn threads_survive_young_collections_with_verification() {
     let options = Options { young_cycles: true, verify: true, poison: true, ..quick() };
     stress(options, 60);
-}
-
-/// A table of references that a thread changes all the time, and what should be in it.
-struct Table<'s> {
-    arrays: Vec<Handle<'s>>,
-    model: Vec<u64>,
-}
-
-const IDENTITY: usize = 16;
-const NEXT_IDENTITY: usize = 24;
-
-impl<'s> Table<'s> {
-    /// Small arrays, and one long enough to be logged by segments.
-    const LENGTHS: [usize; 5] = [10_000, 50, 50, 50, 50];
-
-    fn new(scope: &mut HandleScope<'s>, refs: TypeId) -> Table<'s> {
-        let array = |len: &usize| {
-            let array = scope.alloc_array(refs, *len).unwrap();
-            scope.handle(array)
-        };
-        let arrays = Table::LENGTHS.iter().map(array).collect();
-        Table { arrays, model: vec![0; Table::LENGTHS.iter().sum()] }
-    }
-
-    fn place(&self, mut index: usize) -> (ObjectRef, usize) {
-        for (array, len) in self.arrays.iter().zip(Table::LENGTHS) {
-            if index < len {
-                return (array.get(), ARRAY_DATA + 8 * index);
-            }
-            index -= len;
-        }
-        unreachable!("the index is one of the model's")
-    }
-
-    fn get(&self, index: usize) -> Option<ObjectRef> {
-        let (array, offset) = self.place(index);
-        // SAFETY: the array is live, and a reference is there.
-        unsafe { array.load(offset) }
-    }
-
-    /// Puts a new node at `index` that refers to the one at `next`.
-    fn put(&mut self, scope: &mut HandleScope, node: TypeId, index: usize, next: usize, id: u64) {
-        let new = scope.alloc_fixed(node).unwrap();
-        let next = self.get(next);
-        // SAFETY: the node is new and 32 bytes long; there is no safepoint up to the store.
-        unsafe {
-            new.initialise(NEXT, next);
-            *new.at::<u64>(IDENTITY) = id;
-            *new.at::<u64>(NEXT_IDENTITY) = next.map_or(0, |next| *next.at::<u64>(IDENTITY));
-            let (array, offset) = self.place(index);
-            scope.store(array, offset, Some(new));
-        }
-        self.model[index] = id;
-    }
-
-    fn check(&self) {
-        for (index, id) in self.model.iter().enumerate() {
-            let Some(node) = self.get(index) else {
-                assert_eq!(*id, 0);
-                continue;
-            };
-            // SAFETY: the node is live, and so is the one that it refers to.
-            unsafe {
-                assert_eq!(*node.at::<u64>(IDENTITY), *id);
-                let next = node.load(NEXT).map_or(0, |next| *next.at::<u64>(IDENTITY));
-                assert_eq!(*node.at::<u64>(NEXT_IDENTITY), next);
-            }
-        }
-    }
 }
 
 #[test]
