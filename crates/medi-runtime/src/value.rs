@@ -91,13 +91,8 @@ pub(crate) fn object(reference: u64) -> ObjectRef {
 /// # Safety
 /// `file` is a live array of ints.
 pub(crate) unsafe fn handle_of(file: u64) -> i64 {
-    // SAFETY: the caller's promise; the index is checked.
-    unsafe {
-        match object(file).array_len() {
-            0 => 0,
-            _ => *object(file).at::<i64>(layout::ARRAY_DATA),
-        }
-    }
+    // SAFETY: the caller's promise.
+    unsafe { places::<i64>(file, 1) }.first().map_or(0, i64::load)
 }
 
 /// The bytes of a string.

@@ -255,14 +255,18 @@ impl Generator {
         let board = self.board.clone();
         let fields: Vec<String> =
             board.iter().enumerate().map(|(i, ty)| format!("b{i}: {}", ty.name())).collect();
-        put!(self, "record Board {{ {}, dice: Random }}", fields.join(", "));
+        put!(self, "record Board {{ {}, dice: Random, lines: Lines }}", fields.join(", "));
         put!(self, "func new_board() -> Board {{");
         let made: Vec<String> = board
             .iter()
             .enumerate()
             .map(|(i, ty)| format!("b{i}: {}", self.make(ty, &format!("{}", i + 3))))
             .collect();
-        put!(self, "  return Board {{ {}, dice: random(1) }}", made.join(", "));
+        put!(
+            self,
+            "  return Board {{ {}, dice: random(1), lines: open_lines(\"lib/core.medi\")! }}",
+            made.join(", ")
+        );
         put!(self, "}}");
     }
 
@@ -286,13 +290,16 @@ impl Generator {
 
     /// Statements that do something with a part of the board.
     fn act(&mut self) -> String {
-        match self.random.below(24) {
+        match self.random.below(40) {
             0 => return "scope { let own = allocate(64).view[int](); own[n % 8] = n; seen += own[n % 8] % 7 }".into(),
             1 => return "if n % 50 == 0 { memory.collect() }".into(),
             2 => {
                 let (first, second) = (self.act_quietly(), self.act_quietly());
                 return format!("parallel {{ {first}; {second} }}");
             }
+            3 => return "if let line = board.lines.next()! { seen += line.len() }".into(),
+            4 => return "board.lines = open_lines(\"lib/core.medi\")!".into(),
+            5 => return "if n % 9 == 0 { board.lines.close() }".into(),
             _ => {}
         }
         let at = self.random.below(self.board.len());
