@@ -28,7 +28,7 @@ pub struct Parallel {
     /// Makes all work smaller, to see that it runs.
     #[arg(long)]
     small: bool,
-    /// Contenders; those that this machine has when none is named.
+    /// Contenders: medi, go, parallel and zgc (Java), rust; those that this machine has when none is named.
     #[arg(long, value_delimiter = ',')]
     contenders: Vec<String>,
     /// The medi command to measure.
@@ -54,13 +54,22 @@ const WORK: &[Work] = &[
     Work { name: "trees", args: &["18"], small: &["6"] },
 ];
 
-const NAMES: &[&str] = &["Medi", "Go", "Java, parallel", "Java, ZGC", "Rust, rayon"];
+/// As `--contenders` names them, and as the tables show them.
+const CONTENDERS: &[(&str, &str)] = &[
+    ("medi", "Medi"),
+    ("go", "Go"),
+    ("parallel", "Java, parallel"),
+    ("zgc", "Java, ZGC"),
+    ("rust", "Rust, rayon"),
+];
+
+/// The command for a number of threads, without the arguments of the program.
+type Threaded = Box<dyn Fn(usize) -> Vec<String>>;
 
 /// A program that is ready to run.
 struct Contender {
-    name: &'static str,
-    /// The command for a number of threads, without the arguments of the program.
-    command: Box<dyn Fn(usize) -> Vec<String>>,
+    title: &'static str,
+    command: Threaded,
 }
 
 impl Parallel {
@@ -92,37 +101,44 @@ impl Parallel {
     }
 
     fn prepare(&self) -> io::Result<Vec<Contender>> {
-        let wanted = |name: &&&str| {
-            self.contenders.is_empty() || self.contenders.iter().any(|n| n == **name)
-        };
+        let is_known = |name: &&String| CONTENDERS.iter().any(|(known, _)| known == name);
+        if let Some(name) = self.contenders.iter().find(|name| !is_known(name)) {
+            let there_are: Vec<_> = CONTENDERS.iter().map(|(known, _)| *known).collect();
+            let there_are = there_are.join(", ");
+            let message = format!("there is no contender `{name}`; there are {there_are}");
+            return Err(io::Error::other(message));
+        }
+        let all = self.contenders.is_empty();
         let mut found = vec![];
-        for name in NAMES.iter().filter(wanted) {
-            match self.contender(name) {
-                Ok(contender) => found.push(contender),
+        for (name, title) in CONTENDERS {
+            if !all && !self.contenders.iter().any(|wanted| wanted == name) {
+                continue;
+            }
+            match self.command(name) {
+                Ok(command) => found.push(Contender { title, command }),
                 // What this machine does not have is left out, unless it was asked for.
-                Err(error) if self.contenders.is_empty() && *name != "Medi" => {
-                    println!("{name} is left out: {error}");
-                }
+                Err(error) if all && *name != "medi" => println!("{title} is left out: {error}"),
                 Err(error) => return Err(error),
             }
         }
         Ok(found)
     }
 
-    fn contender(&self, name: &'static str) -> io::Result<Contender> {
+    /// Compiles a contender's program.
+    fn command(&self, name: &str) -> io::Result<Threaded> {
         let sources = Path::new("bench/parallel");
         let tools =
             Tools { medi: self.medi.clone(), peers: self.peers.clone(), build: self.build.clone() };
         let text = |path: &Path| path.display().to_string();
         let built = self.build.join("parallel");
-        let command: Box<dyn Fn(usize) -> Vec<String>> = match name {
-            "Medi" => {
+        let command: Threaded = match name {
+            "medi" => {
                 let (medi, main) = (text(&self.medi), text(&sources.join("main.medi")));
                 Box::new(move |threads| {
                     vec![medi.clone(), "run".into(), format!("--threads={threads}"), main.clone()]
                 })
             }
-            "Go" => {
+            "go" => {
                 let binary = built.with_extension("go");
                 let source = sources.join("main.go");
                 compile(
@@ -133,7 +149,7 @@ impl Parallel {
                     vec!["env".into(), format!("GOMAXPROCS={threads}"), binary.clone()]
                 })
             }
-            "Rust, rayon" => {
+            "rust" => {
                 compile(
                     Command::new(tools.find("cargo")?)
                         .args(["build", "--quiet", "--release", "--manifest-path"])
@@ -153,8 +169,7 @@ impl Parallel {
                         .args(["--release", "17", "-d"])
                         .args([&classes, &sources.join("Main.java")]),
                 )?;
-                let collector =
-                    if name == "Java, ZGC" { "-XX:+UseZGC" } else { "-XX:+UseParallelGC" };
+                let collector = if name == "zgc" { "-XX:+UseZGC" } else { "-XX:+UseParallelGC" };
                 let classes = text(&classes);
                 Box::new(move |threads| {
                     let processors = format!("-XX:ActiveProcessorCount={threads}");
@@ -164,7 +179,7 @@ impl Parallel {
                 })
             }
         };
-        Ok(Contender { name, command })
+        Ok(command)
     }
 
     fn measure(&self, work: &Work, contenders: &[Contender]) -> io::Result<()> {
@@ -183,7 +198,7 @@ impl Parallel {
                     let result = fs::read_to_string(output)?;
                     let expected = expected.get_or_insert_with(|| result.clone());
                     if *expected != result {
-                        let who = contender.name;
+                        let who = contender.title;
                         let message = format!("{who} gives {result}, not {expected}");
                         return Err(io::Error::other(message));
                     }
@@ -195,7 +210,7 @@ impl Parallel {
         println!("| --- | --- | --- | --- | --- | --- |");
         for (contender, costs) in contenders.iter().zip(&costs) {
             for (threads, these) in self.threads.iter().zip(costs) {
-                println!("| {} | {threads} | {}", contender.name, row(&costs[0], these));
+                println!("| {} | {threads} | {}", contender.title, row(&costs[0], these));
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ fn root() -> PathBuf {
 fn parallel(arguments: &[&str]) -> (bool, String) {
     let build = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_medi-bench"))
-        .args(["parallel", "--small", "--rounds", "2", "--contenders", "Medi", "--build"])
+        .args(["parallel", "--small", "--rounds", "2", "--contenders", "medi", "--build"])
         .arg(build.path())
         .arg("--medi")
         .arg(medi())
