@@ -3,9 +3,8 @@
 //! A store of a reference comes here when the object's colour is not the thread's `skip` byte. In the idle phase
 //! that is the first such store into the object in this epoch: it is noted for the remembered set. While a cycle
 //! marks, what the object refers to is handed to the collector as well, because it belongs to the snapshot that the
-//! cycle marks. In the transition phase, between a thread's first and second handshake of a cycle, other
-//! threads may have their stacks scanned already, or not yet, so that no snapshot holds: each store then also hands
-//! over what it stores (I8). The whole is the sliding-view barrier of Azatchi, Levanoni, Paz and Petrank with
+//! cycle marks. Between a thread's first handshake of a cycle and its flip, other threads may have their stacks scanned
+//! already, or not yet, so that no snapshot holds: each store then also hands over what it stores (I8). The whole is the sliding-view barrier of Azatchi, Levanoni, Paz and Petrank with
 //! the logging of Levanoni and Petrank.
 
 use std::cell::{Cell, RefCell};
@@ -25,7 +24,10 @@ use crate::types::TypeInfo;
 pub(crate) enum Phase {
     /// No cycle that marks concerns it.
     Idle,
-    /// It logs for the next epoch and still allocates in the old one.
+    /// It has marked what it stores, because others may log for the next epoch soon: what one of them has read of an
+    /// object, to log it, must not be overwritten with something that nobody is told of.
+    Shading,
+    /// It logs for the next epoch, has marked what it stores, and still allocates in the old epoch.
     Transition,
     /// It is in the new epoch, and marking may not be done.
     Marking,
@@ -76,7 +78,8 @@ impl Barrier {
                 self.log_object(heap, object);
             }
         }
-        if self.phase.get() == Phase::Transition && heap.options.plant != Some(Plant::SkipShade) {
+        let shades = matches!(self.phase.get(), Phase::Shading | Phase::Transition);
+        if shades && heap.options.plant != Some(Plant::SkipShade) {
             self.log.shade(&heap.inbox, value);
         }
     }

@@ -5,9 +5,9 @@
 //! al.); it starts from the roots and from what was written since the last flip, which are the only old
 //! objects that can refer to young ones.
 //!
-//! No thread is stopped. Each passes four kinds of handshakes at its own safepoints: *begin* (log for the next epoch,
-//! and shade what is stored), *flip* (hand over the roots, enter the next epoch), *hand over* (what was overwritten
-//! since, as often as that brings something new), *end*. What was reachable at a thread's flip, or is stored while
+//! No thread is stopped. Each passes five kinds of handshakes at its own safepoints: *shade* (have marked what is
+//! stored), *begin* (log for the next epoch, too), *flip* (hand over the roots, enter the next epoch), *hand over* (what
+//! was overwritten since, as often as that brings something new), *end*. What was reachable at a thread's flip, or is stored while
 //! others have not flipped yet, is marked; what is allocated after it is kept. The protocol is Doligez, Leroy and
 //! Gonthier's with the sliding views of Azatchi, Levanoni, Paz and Petrank; `docs/collector.md` says why it is right.
 //!
@@ -221,6 +221,7 @@ impl<'a> Cycle<'a> {
         if self.liveness.since == 0 {
             heap.weak_gate.start_marking();
         }
+        self.pass(Request::Shade);
         self.pass(Request::Begin);
         let written = heap.inbox.take_written(self.epochs.current.flip);
         self.pass(Request::Flip);

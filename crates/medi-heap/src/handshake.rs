@@ -34,6 +34,8 @@ const REQUEST_SHIFT: u32 = 8;
 /// What each thread is asked to do at its next safepoint, in the order of a cycle.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Request {
+    /// Have marked what is stored.
+    Shade,
     /// Hand over what was written, and log for the next epoch.
     Begin,
     /// Hand over the roots, and enter the next epoch.
@@ -47,8 +49,14 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    const ALL: [Request; 5] =
-        [Request::Begin, Request::Flip, Request::HandOver, Request::End, Request::Hold];
+    const ALL: [Request; 6] = [
+        Request::Shade,
+        Request::Begin,
+        Request::Flip,
+        Request::HandOver,
+        Request::End,
+        Request::Hold,
+    ];
 
     fn of(status: u32) -> Request {
         Request::ALL[(status >> REQUEST_SHIFT) as usize]

@@ -30,6 +30,7 @@ fn index(address: usize) -> usize {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Idle,
+    Shading,
     Transition,
     Marking,
 }
@@ -105,6 +106,7 @@ impl Participant for Arc<Seat> {
     unsafe fn act(&self, request: Request) {
         let inbox = &self.world.inbox;
         self.with_own(|own| match request {
+            Request::Shade => own.phase = Phase::Shading,
             Request::Begin => {
                 own.log.hand_over_written(inbox, FLIP - 1);
                 (own.phase, own.epoch) = (Phase::Transition, FLIP);
@@ -197,7 +199,8 @@ impl Me {
                 own.log.note(&world.inbox, own.epoch, Written::Object(OBJECTS[slot]));
                 world.colours[slot].store(own.epoch as u8, Ordering::Release);
             }
-            if own.phase == Phase::Transition && world.mistake != Mistake::NoShade {
+            let shades = matches!(own.phase, Phase::Shading | Phase::Transition);
+            if shades && world.mistake != Mistake::NoShade {
                 own.log.shade(&world.inbox, value);
             }
         });
@@ -243,6 +246,7 @@ enum First {
 fn collect(threads: &Threads, world: &World, weak: bool) {
     let mistake = world.mistake;
     world.gate.start_marking();
+    threads.handshake(Request::Shade);
     threads.handshake(Request::Begin);
     threads.handshake(Request::Flip);
     if !weak {

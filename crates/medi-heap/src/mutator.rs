@@ -194,6 +194,7 @@ impl Inner {
         let (heap, barrier) = (&*self.heap, &self.barrier);
         heap.delays.at(Point::Act);
         match request {
+            Request::Shade => self.start_shading(),
             Request::Begin => {
                 self.retire_window();
                 barrier.log.hand_over_written(&heap.inbox, barrier.flip.get());
@@ -230,6 +231,12 @@ impl Inner {
         unsafe { self.heap.embedder.visit_stack(self.words, visit) };
         self.handles.visit(visit);
         self.heap.for_each_range_slot(Some(self.words as usize), visit);
+    }
+
+    /// Has the collector mark what is stored.
+    fn start_shading(&self) {
+        self.barrier.phase.set(Phase::Shading);
+        self.words().skip.store(COLOUR_NONE, Ordering::Relaxed);
     }
 
     /// Logs for the next epoch, and still allocates in this one.
@@ -700,6 +707,10 @@ impl Mutator {
             let this = unsafe { inner.as_ref() };
             let epochs = heap.epochs();
             match last {
+                Some(Request::Shade) => {
+                    this.enter_epoch(epochs.current);
+                    this.start_shading();
+                }
                 Some(Request::Begin) => {
                     this.enter_epoch(epochs.current);
                     this.start_transition();
