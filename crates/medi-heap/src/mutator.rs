@@ -12,6 +12,7 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use crate::address::ObjectRef;
@@ -483,7 +484,7 @@ impl Inner {
         loop {
             self.safepoint();
             let start = Instant::now();
-            let (taken, due) = {
+            let (taken, due, behind) = {
                 let mut space = self.heap.space();
                 let taken = ask(&mut space, self.flip.get());
                 if let Err(reason) = taken
@@ -491,13 +492,17 @@ impl Inner {
                 {
                     return Err(space.shortage(size as u64, reason));
                 }
-                (taken, space.becomes_due())
+                (taken, space.becomes_due(), space.is_behind())
             };
             if due {
                 self.heap.collector.ask(&self.heap, Kind::Due);
             }
             match taken {
                 Ok(memory) => {
+                    if behind {
+                        // With more threads than processors the collector may not get its turn otherwise.
+                        thread::yield_now();
+                    }
                     self.heap.note_slow_path(start.elapsed(), memory.sweep_ns());
                     return Ok(memory);
                 }

@@ -451,6 +451,11 @@ impl Space {
         due
     }
 
+    /// True when threads allocate so much while a cycle marks that this will have doubled what was planned.
+    pub fn is_behind(&self) -> bool {
+        self.marking && self.allocated_since > self.trigger.saturating_mul(2)
+    }
+
     /// Notes that a thread collected because memory had run out, after `progress` bytes of allocation.
     /// True when this has become all that the program does: then it is better told that memory is out.
     pub fn note_stall(&mut self, progress: u64, collecting: Duration) -> bool {

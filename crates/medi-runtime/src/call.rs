@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use medi_heap::{Heap, Mutator, ObjectRef, OutOfMemory, layout};
+use medi_heap::{Heap, Mutator, ObjectRef, OutOfMemory, Root, layout};
 
 use crate::code_map::CodeMap;
 use crate::context::Context;
@@ -37,6 +37,9 @@ pub(crate) struct Call(*mut Context);
 /// The program is stopping; the native returns at once, with any value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopped;
+
+/// Elements from which a kernel takes so long, some tens of microseconds, that collections should not wait for it.
+const LONG_KERNEL: i64 = 1 << 15;
 
 macro_rules! fields {
     ($($name:ident: $ty:ty),* $(,)?) => {$(
@@ -208,6 +211,23 @@ impl Call {
     pub fn waiting<R>(&self, wait: impl FnOnce() -> R) -> R {
         // SAFETY: the context is of this thread.
         unsafe { waiting(self.0, wait) }
+    }
+
+    /// Runs a kernel: work on elements of these arrays that holds no references in them, and touches nothing else of the
+    /// heap. Where there is much of it, no collection waits for the thread meanwhile; the arrays are kept alive. Not for
+    /// leaves.
+    ///
+    /// # Safety
+    /// Each of `arrays` is a live array of elements without references.
+    pub unsafe fn kernel<R>(&self, arrays: &[u64], count: i64, work: impl FnOnce() -> R) -> R {
+        let mutator = self.mutator();
+        // The moving mode moves what a thread in native state works on.
+        if count < LONG_KERNEL || mutator.heap().options().moving {
+            return work();
+        }
+        let root = |array: &u64| mutator.root(object(*array));
+        let _kept: Vec<Root> = arrays.iter().map(root).collect();
+        self.waiting(work)
     }
 
     pub fn shapes(&self) -> &Shapes {

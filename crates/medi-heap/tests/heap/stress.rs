@@ -5,6 +5,7 @@
 
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
 
@@ -24,9 +25,13 @@ fn number(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} wants a number, not `{text}`")))
 }
 
+fn first_seed() -> u64 {
+    number("MEDI_STRESS_FROM").unwrap_or(1)
+}
+
 /// Runs a case with each seed; a failure says which it was.
 fn each_seed(case: impl Fn(u64)) {
-    let from = number("MEDI_STRESS_FROM").unwrap_or(1);
+    let from = first_seed();
     for seed in from..from + number("MEDI_STRESS_SEEDS").unwrap_or(SEEDS) {
         let run = catch_unwind(AssertUnwindSafe(|| case(seed)));
         if let Err(panic) = run {
@@ -397,26 +402,47 @@ fn deep_lists_and_wide_arrays_are_marked_while_threads_allocate() {
     });
 }
 
-/// The first of so many seeds with which the stress finds a planted bug of the protocol.
+const PLANTS: [Plant; 7] = [
+    Plant::SkipLog,
+    Plant::SkipShade,
+    Plant::SkipRounds,
+    Plant::SkipHandles,
+    Plant::SkipWeak,
+    Plant::SkipNestedLog,
+    Plant::SkipTransition,
+];
+
+/// The first of so many seeds with which the stress finds a planted bug of the protocol. Each is tried in a process of
+/// its own: what the bug does may be anything.
 fn found(plant: Plant, seeds: u64) -> Option<u64> {
+    let number = PLANTS.iter().position(|other| *other == plant).expect("a plant of the stress");
     (1..=seeds).find(|seed| {
-        let options = Options { young_cycles: true, plant: Some(plant), ..checked(*seed) };
-        catch_unwind(AssertUnwindSafe(|| storm(options, *seed, 3, 1200))).is_err()
+        let mut child = Command::new(std::env::current_exe().expect("the test's own file"));
+        child.args(["--exact", "stress::a_planted_bug", "--ignored"]);
+        child.env("MEDI_STRESS_PLANT", number.to_string());
+        child.env("MEDI_STRESS_FROM", seed.to_string());
+        let output = child.stdin(Stdio::null()).output().expect("the test starts again");
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("running 1 test"),
+            "the planted test is not there: {output:?}"
+        );
+        !output.status.success()
     })
 }
 
 #[test]
+#[ignore = "fails on purpose, for the tests below"]
+fn a_planted_bug() {
+    let number = number("MEDI_STRESS_PLANT").expect("which bug");
+    let seed = first_seed();
+    let plant = Some(PLANTS[number as usize]);
+    storm(Options { young_cycles: true, plant, ..checked(seed) }, seed, 3, 1200);
+}
+
+#[test]
 fn planted_bugs_of_the_protocol_are_found() {
-    let plants = [
-        Plant::SkipLog,
-        Plant::SkipShade,
-        Plant::SkipRounds,
-        Plant::SkipHandles,
-        Plant::SkipWeak,
-        Plant::SkipNestedLog,
-    ];
-    for plant in plants {
-        assert!(found(plant, 40).is_some(), "{plant:?} was not found");
+    for plant in &PLANTS[..6] {
+        assert!(found(*plant, 40).is_some(), "{plant:?} was not found");
     }
 }
 

@@ -128,13 +128,15 @@ unsafe extern "C" fn array_sort(context: *mut Context, items: u64, count: i64) {
         let array = object(items);
         let elements = call.arrays().elements(array);
         match &call.shapes().get(elements.shape).kind {
-            Kind::Int => sort::<i64>(places::<i64>(items, count), i64::cmp),
+            Kind::Int => {
+                call.kernel(&[items], count, || sort::<i64>(places::<i64>(items, count), i64::cmp));
+            }
             Kind::Byte | Kind::Bool | Kind::PlainEnum { .. } => {
-                sort::<u8>(places::<u8>(items, count), u8::cmp);
+                call.kernel(&[items], count, || sort::<u8>(places::<u8>(items, count), u8::cmp));
             }
-            Kind::Float => {
+            Kind::Float => call.kernel(&[items], count, || {
                 sort::<f64>(places::<f64>(items, count), |a, b| order_floats(*a, *b));
-            }
+            }),
             Kind::Str => {
                 let references = ReferenceArray::new(call, array, elements);
                 let references = references.expect("a string is a reference");

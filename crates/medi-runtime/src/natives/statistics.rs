@@ -13,9 +13,9 @@ use crate::shape::{Kind, ShapeId};
 use crate::value::{Value, slice};
 
 super::table! {
-    leaf array_sum_float, leaf array_sum_squares, leaf array_min_float, leaf array_max_float, leaf array_quantile,
-    leaf array_dot, call array_sum_int, leaf array_mean_int, leaf array_sum_byte, leaf array_min_int,
-    leaf array_max_int, leaf array_floats, call view_sum_float, call view_sum_squares, call view_min_float,
+    call array_sum_float, call array_sum_squares, call array_min_float, call array_max_float, call array_quantile,
+    call array_dot, call array_sum_int, call array_mean_int, call array_sum_byte, call array_min_int,
+    call array_max_int, call array_floats, call view_sum_float, call view_sum_squares, call view_min_float,
     call view_max_float, call view_quantile, call view_dot, call view_sum_int, call view_sum_byte, call view_min_int,
     call view_max_int,
 }
@@ -237,47 +237,69 @@ fn quantile(xs: &[f64], q: f64) -> f64 {
     at + (min(above) - at) * share
 }
 
+/// What a kernel finds in an array of numbers.
+///
+/// # Safety
+/// As for natives; the array's elements are `T`s, and the library promises the bounds.
+unsafe fn over<T, R>(
+    context: *mut Context,
+    xs: u64,
+    count: i64,
+    find: impl FnOnce(&[T]) -> R,
+) -> R {
+    // SAFETY: the caller's promise.
+    unsafe { Call::new(context).kernel(&[xs], count, || find(slice(xs, count))) }
+}
+
 /// `array_sum_float(xs: array[float], count: int) -> float`.
-unsafe extern "C" fn array_sum_float(_: *mut Context, xs: u64, count: i64) -> f64 {
+unsafe extern "C" fn array_sum_float(context: *mut Context, xs: u64, count: i64) -> f64 {
     // SAFETY: see the module `natives`; here and below, the library promises the bounds.
-    sum(unsafe { slice(xs, count) })
+    unsafe { over(context, xs, count, sum) }
 }
 
 /// `array_sum_squares(xs: array[float], count: int, mean: float) -> float`: of the distances from `mean`.
-unsafe extern "C" fn array_sum_squares(_: *mut Context, xs: u64, count: i64, mean: f64) -> f64 {
+unsafe extern "C" fn array_sum_squares(
+    context: *mut Context,
+    xs: u64,
+    count: i64,
+    mean: f64,
+) -> f64 {
     // SAFETY: see `array_sum_float`.
-    sum_squares(unsafe { slice(xs, count) }, mean)
+    unsafe { over(context, xs, count, |xs| sum_squares(xs, mean)) }
 }
 
-unsafe extern "C" fn array_min_float(_: *mut Context, xs: u64, count: i64) -> f64 {
+unsafe extern "C" fn array_min_float(context: *mut Context, xs: u64, count: i64) -> f64 {
     // SAFETY: see `array_sum_float`.
-    min(unsafe { slice(xs, count) })
+    unsafe { over(context, xs, count, min) }
 }
 
-unsafe extern "C" fn array_max_float(_: *mut Context, xs: u64, count: i64) -> f64 {
+unsafe extern "C" fn array_max_float(context: *mut Context, xs: u64, count: i64) -> f64 {
     // SAFETY: see `array_sum_float`.
-    max(unsafe { slice(xs, count) })
+    unsafe { over(context, xs, count, max) }
 }
 
 /// `array_quantile(xs: array[float], count: int, q: float) -> float`.
-unsafe extern "C" fn array_quantile(_: *mut Context, xs: u64, count: i64, q: f64) -> f64 {
+unsafe extern "C" fn array_quantile(context: *mut Context, xs: u64, count: i64, q: f64) -> f64 {
     // SAFETY: see `array_sum_float`.
-    quantile(unsafe { slice(xs, count) }, q)
+    unsafe { over(context, xs, count, |xs| quantile(xs, q)) }
 }
 
 /// `array_dot(xs: array[float], ys: array[float], count: int) -> float`.
-unsafe extern "C" fn array_dot(_: *mut Context, xs: u64, ys: u64, count: i64) -> f64 {
+unsafe extern "C" fn array_dot(context: *mut Context, xs: u64, ys: u64, count: i64) -> f64 {
     // SAFETY: see `array_sum_float`.
-    unsafe { dot(slice(xs, count), slice(ys, count)) }
+    unsafe {
+        let call = Call::new(context);
+        call.kernel(&[xs, ys], count, || dot(slice(xs, count), slice(ys, count)))
+    }
 }
 
 unsafe extern "C" fn array_sum_int(context: *mut Context, xs: u64, count: i64) -> i64 {
     // SAFETY: see `array_sum_float`.
-    unsafe { checked_sum(Call::new(context), slice(xs, count)) }
+    unsafe { checked(Call::new(context), over(context, xs, count, sum_int)) }
 }
 
-fn checked_sum(call: Call, xs: &[i64]) -> i64 {
-    sum_int(xs).unwrap_or_else(|| {
+fn checked(call: Call, sum: Option<i64>) -> i64 {
+    sum.unwrap_or_else(|| {
         let message = "the sum of these ints does not fit in an int (64 bits)";
         let help = "add them as floats: `sum(xs.map(x => float(x)))`";
         call.raise(RuntimeError::new(codes::OVERFLOW, message).with_help(help));
@@ -286,34 +308,36 @@ fn checked_sum(call: Call, xs: &[i64]) -> i64 {
 }
 
 /// `array_mean_int(xs: array[int], count: int) -> float`; NaN for none.
-unsafe extern "C" fn array_mean_int(_: *mut Context, xs: u64, count: i64) -> f64 {
+unsafe extern "C" fn array_mean_int(context: *mut Context, xs: u64, count: i64) -> f64 {
     // SAFETY: see `array_sum_float`.
-    mean_int(unsafe { slice(xs, count) })
+    unsafe { over(context, xs, count, mean_int) }
 }
 
-unsafe extern "C" fn array_sum_byte(_: *mut Context, xs: u64, count: i64) -> u64 {
+unsafe extern "C" fn array_sum_byte(context: *mut Context, xs: u64, count: i64) -> u64 {
     // SAFETY: see `array_sum_float`.
-    sum_byte(unsafe { slice(xs, count) })
+    unsafe { over(context, xs, count, sum_byte) }
 }
 
-unsafe extern "C" fn array_min_int(_: *mut Context, xs: u64, count: i64) -> i64 {
+unsafe extern "C" fn array_min_int(context: *mut Context, xs: u64, count: i64) -> i64 {
     // SAFETY: see `array_sum_float`.
-    min_int(unsafe { slice(xs, count) })
+    unsafe { over(context, xs, count, min_int) }
 }
 
-unsafe extern "C" fn array_max_int(_: *mut Context, xs: u64, count: i64) -> i64 {
+unsafe extern "C" fn array_max_int(context: *mut Context, xs: u64, count: i64) -> i64 {
     // SAFETY: see `array_sum_float`.
-    max_int(unsafe { slice(xs, count) })
+    unsafe { over(context, xs, count, max_int) }
 }
 
 /// `array_floats(xs: array[int], count: int, to: array[float])`: converts.
-unsafe extern "C" fn array_floats(_: *mut Context, xs: u64, count: i64, to: u64) {
+unsafe extern "C" fn array_floats(context: *mut Context, xs: u64, count: i64, to: u64) {
     // SAFETY: see `array_sum_float`; the library makes `to` a new array.
     unsafe {
-        let to = crate::value::slice_mut::<f64>(to, count);
-        for (to, x) in to.iter_mut().zip(slice::<i64>(xs, count)) {
-            *to = *x as f64;
-        }
+        Call::new(context).kernel(&[xs, to], count, || {
+            let to = crate::value::slice_mut::<f64>(to, count);
+            for (to, x) in to.iter_mut().zip(slice::<i64>(xs, count)) {
+                *to = *x as f64;
+            }
+        });
     }
 }
 
@@ -351,7 +375,7 @@ of_a_view! {
     view_sum_float: f64 => f64, |_, xs| sum(xs);
     view_min_float: f64 => f64, |_, xs| min(xs);
     view_max_float: f64 => f64, |_, xs| max(xs);
-    view_sum_int: i64 => i64, checked_sum;
+    view_sum_int: i64 => i64, |call, xs| checked(call, sum_int(xs));
     view_sum_byte: u8 => u64, |_, xs| sum_byte(xs);
     view_min_int: i64 => i64, |_, xs| min_int(xs);
     view_max_int: i64 => i64, |_, xs| max_int(xs);
