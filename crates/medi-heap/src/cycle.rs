@@ -305,13 +305,15 @@ impl<'a> Cycle<'a> {
         }
     }
 
-    /// Whether a young cycle is to run before this one goes on.
+    /// Whether a young cycle is to run before this one goes on. This one has at least half of the time, because what dies
+    /// old is free when it has ended, and no sooner.
     fn makes_way(&self) -> bool {
         self.heap.delays.at(Point::Mark);
         // In a cycle that takes colours away, or when the next must, there is no colour for another epoch.
         let coloured = || !self.restamp && self.heap.epochs().current.colour != COLOUR_LAST;
+        let fair = || self.started.elapsed() >= 2 * self.within.took;
         let may = self.full && !self.held && self.heap.options.young_cycles;
-        may && self.heap.collector.young_is_asked() && coloured()
+        may && self.heap.collector.young_is_asked() && coloured() && fair()
     }
 
     /// Runs a young cycle during this full one.

@@ -13,7 +13,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::address::ObjectRef;
 use crate::barrier::{Barrier, Phase};
@@ -41,6 +41,8 @@ use crate::types::{SizeRule, TypeId};
 const STRETCH: usize = 8 << 10;
 /// The same for the first stretch of a hole, of which nothing is in a cache yet.
 const FIRST_STRETCH: usize = 1 << 10;
+/// How long a thread that allocates faster than the collector marks makes way for it, once a block.
+const MAKE_WAY: Duration = Duration::from_micros(20);
 /// What a prefetch brings.
 const CACHE_LINE: usize = 64;
 /// Objects above this size do not make the thread skip holes.
@@ -501,7 +503,7 @@ impl Inner {
                 Ok(memory) => {
                     if behind {
                         // With more threads than processors the collector may not get its turn otherwise.
-                        thread::yield_now();
+                        thread::sleep(MAKE_WAY);
                     }
                     self.heap.note_slow_path(start.elapsed(), memory.sweep_ns());
                     return Ok(memory);

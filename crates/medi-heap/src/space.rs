@@ -451,9 +451,11 @@ impl Space {
         due
     }
 
-    /// True when threads allocate so much while a cycle marks that this will have doubled what was planned.
+    /// True when threads have allocated much more since the flip than was planned until the next, and than half of what
+    /// is live, and the cycle still marks.
     pub fn is_behind(&self) -> bool {
-        self.marking && self.allocated_since > self.trigger.saturating_mul(2)
+        let planned = self.trigger.saturating_mul(2).saturating_add(self.totals.live / 2);
+        self.marking && self.allocated_since > planned
     }
 
     /// Notes that a thread collected because memory had run out, after `progress` bytes of allocation.
