@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::cycle;
 use crate::heap::HeapInner;
+use crate::os;
 
 /// What a cycle is asked to do, from the least to the most.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -185,6 +186,7 @@ impl Collector {
 }
 
 fn serve(desk: &Desk, heap: &Weak<HeapInner>) {
+    os::do_not_preempt_others();
     let delay = |heap: Arc<HeapInner>| heap.options.return_delay.max(LEAST_DELAY);
     let Some(delay) = heap.upgrade().map(delay) else { return };
     let mut looked = Instant::now();

@@ -14,6 +14,7 @@
 //! Threads run meanwhile. They may write the references of an object that is being scanned, which is why
 //! slots are read as whole words; what a slot held at the flip is in a log if it is not there any more.
 
+use std::mem;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use crate::coverage::marked_granules;
@@ -42,6 +43,54 @@ pub(crate) enum Drained {
     /// Nothing is left to mark.
     All,
     Interrupted,
+}
+
+/// Entries of a chunk of the mark stack: 256 KiB.
+const CHUNK: usize = 1 << 15;
+
+/// What is to be marked. It grows by chunks: moving a large stack to a larger place would change the address space, for
+/// which every thread that needs a page waits.
+#[derive(Default)]
+struct MarkStack {
+    top: Vec<usize>,
+    full: Vec<Vec<usize>>,
+    /// An empty chunk, so that going to and fro over an edge does not allocate.
+    spare: Vec<usize>,
+}
+
+impl MarkStack {
+    #[inline]
+    fn push(&mut self, address: usize) {
+        if self.top.len() == self.top.capacity() {
+            self.grow();
+        }
+        self.top.push(address);
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<usize> {
+        self.top.pop().or_else(|| self.shrink())
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let mut chunk = mem::take(&mut self.spare);
+        chunk.reserve_exact(CHUNK);
+        let full = mem::replace(&mut self.top, chunk);
+        if !full.is_empty() {
+            self.full.push(full);
+        }
+    }
+
+    #[cold]
+    fn shrink(&mut self) -> Option<usize> {
+        self.spare = mem::replace(&mut self.top, self.full.pop()?);
+        self.top.pop()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.full.iter().chain([&self.top]).flatten().copied()
+    }
 }
 
 /// The rest of an array that is being marked in pieces.
@@ -97,7 +146,7 @@ pub(crate) struct Marker<'a> {
     flip: u64,
     /// A young cycle has run since marking began: references to what it found dead may still be on the stack.
     interrupted: bool,
-    stack: Vec<usize>,
+    stack: MarkStack,
     pieces: Vec<Piece>,
     weak_cells: Vec<usize>,
     marked: Marked,
@@ -136,7 +185,7 @@ impl<'a> Marker<'a> {
             since,
             flip,
             interrupted: false,
-            stack: Vec::new(),
+            stack: MarkStack::default(),
             pieces: Vec::new(),
             weak_cells: Vec::new(),
             marked: Marked::default(),
@@ -163,7 +212,7 @@ impl<'a> Marker<'a> {
 
     /// What was added and has not been looked at, arrays that are marked in pieces left out.
     pub fn waiting(&self) -> impl Iterator<Item = usize> + '_ {
-        self.stack.iter().copied()
+        self.stack.iter()
     }
 
     /// Adds what a root slot refers to.
@@ -218,7 +267,9 @@ impl<'a> Marker<'a> {
             if patience == 0 {
                 patience = PATIENCE;
                 if interrupt() {
-                    self.stack.extend(ring.iter().filter(|address| **address != 0));
+                    ring.into_iter()
+                        .filter(|address| *address != 0)
+                        .for_each(|at| self.stack.push(at));
                     return Drained::Interrupted;
                 }
             }
@@ -244,7 +295,7 @@ impl<'a> Marker<'a> {
                 }
             };
             at = (at + 1) % RING;
-            let ready = std::mem::replace(&mut ring[at], next);
+            let ready = mem::replace(&mut ring[at], next);
             if ready != 0 {
                 // SAFETY: the caller vouches for every reference.
                 unsafe {

@@ -129,6 +129,14 @@ pub(crate) fn physical_memory() -> u64 {
     if pages > 0 && page > 0 { pages as u64 * page as u64 } else { 8 << 30 }
 }
 
+/// Has the system wake the calling thread without taking the processor from whoever runs on it at that moment: it is
+/// the collector's, which a thread wakes when it passes a handshake.
+pub(crate) fn do_not_preempt_others() {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the pointer is to a local. A refusal leaves the scheduling as it was.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &parameters) };
+}
+
 /// CPU time of the calling thread in nanoseconds.
 pub(crate) fn thread_cpu_ns() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -28,6 +28,8 @@ use crate::poison;
 
 /// What a block takes from the system: its memory and its page of metadata.
 const BLOCK_FOOTPRINT: u64 = (BLOCK + BLOCK_GRANULES) as u64;
+/// How many slabs are committed at a time at least. That takes no memory.
+const COMMIT_SLABS: u32 = 16;
 /// A block with fewer free granules than this is as good as full.
 const DENSE_GRANULES: usize = BLOCK_GRANULES / 64;
 /// How many dense blocks a thread sweeps in vain before it rather takes an empty one.
@@ -406,12 +408,16 @@ impl Space {
         let slab = block.0 / SLAB_BLOCKS as u32;
         if slab >= self.committed_slabs {
             let start = self.geometry.small_base + slab as usize * SLAB;
+            // A call for many: it changes the address space, for which the threads that fault pages in are waited for.
+            let most = self.geometry.blocks() / SLAB_BLOCKS as u32 - slab;
+            let slabs = COMMIT_SLABS.max(self.committed_slabs / 4).min(most);
+            let bytes = slabs as usize * SLAB;
             let refused = |_| Reason::System;
-            self.os.commit(start, SLAB).map_err(refused)?;
+            self.os.commit(start, bytes).map_err(refused)?;
             if self.huge_pages {
-                self.os.prefer_huge_pages(start, SLAB);
+                self.os.prefer_huge_pages(start, bytes);
             }
-            self.committed_slabs = slab + 1;
+            self.committed_slabs = slab + slabs;
         }
         self.fresh_top = block.0 + 1;
         Ok(block)
