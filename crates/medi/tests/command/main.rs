@@ -8,5 +8,7 @@ mod layers;
 mod library_page;
 mod races;
 mod run;
+
+mod stopped;
 mod support;
 mod tasks;
