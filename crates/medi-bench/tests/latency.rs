@@ -1,28 +1,12 @@
 //! The latency benchmark from its command line to its figures, at its smallest size and with Medi alone.
 
-use std::path::{Path, PathBuf};
+mod support;
+
 use std::process::Command;
 
 use serde_json::Value;
 
-/// The `medi` command beside this test, built by the same `cargo test`, or by one of its own.
-fn medi() -> PathBuf {
-    let bench = Path::new(env!("CARGO_BIN_EXE_medi-bench"));
-    let medi = bench.with_file_name("medi");
-    if !medi.is_file() {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "-p", "medi"]);
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        assert!(build.current_dir(root()).status().expect("cargo runs").success());
-    }
-    medi
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+use support::{medi, root};
 
 /// The lines of figures of one run of the benchmark, and its tables.
 fn latency(arguments: &[&str]) -> (Vec<Value>, String) {

@@ -1,25 +1,10 @@
 //! The parallel benchmark from its command line to its tables, at its smallest size and with Medi alone.
 
-use std::path::{Path, PathBuf};
+mod support;
+
 use std::process::Command;
 
-/// The `medi` command beside this test, built by the same `cargo test`, or by one of its own.
-fn medi() -> PathBuf {
-    let medi = Path::new(env!("CARGO_BIN_EXE_medi-bench")).with_file_name("medi");
-    if !medi.is_file() {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "-p", "medi"]);
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        assert!(build.current_dir(root()).status().expect("cargo runs").success());
-    }
-    medi
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+use support::{medi, root};
 
 fn parallel(arguments: &[&str]) -> (bool, String) {
     let build = tempfile::tempdir().unwrap();

@@ -88,14 +88,7 @@ fn time(variant: Variant, args: &[&str]) -> Result<Duration, Box<dyn Error>> {
     })?;
     let options = medi_codegen::Options::default();
     let compiled = medi_codegen::compile(&program, Arc::new(sources), machine.heap(), &options)?;
-    let image = Image {
-        shapes: Arc::clone(&compiled.shapes),
-        code: Arc::clone(&compiled.code),
-        literals: compiled.literals.clone(),
-        main: compiled.entry,
-        main_args: compiled.main_args,
-        owner: Arc::new(compiled),
-    };
+    let image = Image::from(compiled);
     let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
     let started = cpu();
     let outcome = machine.run(&image, &args, Output::collected().0)?;

@@ -23,6 +23,7 @@ mod unit;
 use std::sync::Arc;
 
 use medi_runtime::code_map::CodeMap;
+use medi_runtime::machine::Image;
 use medi_runtime::shape::{ShapeId, Shapes};
 
 pub use compile::compile;
@@ -98,5 +99,18 @@ impl Compiled {
     /// Whether debuggers and unwinders know the code.
     pub fn is_announced(&self) -> bool {
         self.announced.is_complete()
+    }
+}
+
+impl From<Compiled> for Image {
+    fn from(compiled: Compiled) -> Image {
+        Image {
+            shapes: Arc::clone(&compiled.shapes),
+            code: Arc::clone(&compiled.code),
+            literals: compiled.literals.clone(),
+            main: compiled.entry,
+            main_args: compiled.main_args,
+            owner: Arc::new(compiled),
+        }
     }
 }

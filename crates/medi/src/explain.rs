@@ -1,5 +1,7 @@
 //! `medi explain`: the long text behind the code of an error.
 
+use std::io::{self, Write};
+
 use medi_syntax::codes::{self, Code};
 
 use crate::exit;
@@ -11,20 +13,17 @@ R0010, R0011 and R0012.";
 /// Explains one code, or lists them all; gives the exit code.
 pub fn explain(code: Option<&str>) -> u8 {
     let Some(name) = code else {
-        for entry in codes::all() {
+        let line = |entry: &Code| {
             let note = if entry.is_planned() { " (planned)" } else { "" };
-            println!("{}  {}{note}", entry.code, entry.title);
-        }
-        return exit::SUCCESS;
+            format!("{}  {}{note}\n", entry.code, entry.title)
+        };
+        return show(&codes::all().map(line).collect::<String>());
     };
     match codes::explain(name) {
         Some(entry) => {
             let Code { code, title, explanation } = entry;
-            println!("{code}: {title}\n\n{}", explanation.trim());
-            if entry.is_planned() {
-                println!("\n{PLANNED}");
-            }
-            exit::SUCCESS
+            let note = if entry.is_planned() { format!("\n{PLANNED}\n") } else { String::new() };
+            show(&format!("{code}: {title}\n\n{}\n{note}", explanation.trim()))
         }
         None => {
             eprintln!("error: there is no code `{name}`");
@@ -34,5 +33,16 @@ pub fn explain(code: Option<&str>) -> u8 {
             }
             exit::USAGE
         }
+    }
+}
+
+/// Prints; a reader that goes away has seen enough.
+fn show(text: &str) -> u8 {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("error: {error}");
+            exit::STOPPED
+        }
+        _ => exit::SUCCESS,
     }
 }

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use medi_check::mir;
-use medi_codegen::Compiled;
 use medi_runtime::machine::{Image, Machine, Outcome};
 use medi_runtime::output::Output;
 use medi_syntax::source::SourceMap;
@@ -57,21 +56,10 @@ fn start(
         ..medi_codegen::Options::default()
     };
     let compiled = medi_codegen::compile(program, Arc::new(sources), machine.heap(), &options)?;
-    let image = image(compiled);
+    let image = Image::from(compiled);
     let command = [&[request.file.display().to_string()], &request.args[..]].concat().join(" ");
     let _published = machine.publish(command);
     let outcome = machine.run(&image, &request.args, Output::stdout())?;
     machine.stats().report(&request.options.gc_stats)?;
     Ok(outcome)
-}
-
-fn image(compiled: Compiled) -> Image {
-    Image {
-        shapes: Arc::clone(&compiled.shapes),
-        code: Arc::clone(&compiled.code),
-        literals: compiled.literals.clone(),
-        main: compiled.entry,
-        main_args: compiled.main_args,
-        owner: Arc::new(compiled),
-    }
 }
