@@ -11,7 +11,8 @@ use medi_check::mir;
 use medi_check::types::{Ty, TyId, Types};
 use medi_heap::{Heap, TypeId, TypeLayout};
 use medi_runtime::shape::{
-    CLOSURE_CAPTURES, Fields, Kind, Place, Scalar, Shape, ShapeId, Shapes, VariantShape,
+    CLOSURE_CAPTURES, Fields, Kind, LIST_ITEMS, LIST_SIZE, Place, Scalar, Shape, ShapeId, Shapes,
+    VariantShape,
 };
 
 use crate::roots;
@@ -24,6 +25,11 @@ pub struct Closure {
     pub size: u32,
     pub captures: Vec<Place>,
 }
+
+/// The field `len` of `list`, as its declaration counts.
+pub const LIST_LEN_FIELD: u32 = 0;
+/// The field `items` of `list`.
+pub const LIST_ITEMS_FIELD: u32 = 1;
 
 /// Where everything lies.
 #[derive(Debug)]
@@ -95,16 +101,15 @@ impl Layouts {
         &self.shape(ty).scalars
     }
 
-    /// The fields of a record, list or map.
+    /// The fields of a record or map.
     ///
     /// # Panics
     /// If the type is none of these.
     pub fn fields(&self, ty: TyId) -> &[Place] {
         match &self.shape(ty).kind {
-            Kind::Record { fields }
-            | Kind::InlineRecord { fields }
-            | Kind::List { fields, .. }
-            | Kind::Map { fields, .. } => fields,
+            Kind::Record { fields } | Kind::InlineRecord { fields } | Kind::Map { fields, .. } => {
+                fields
+            }
             other => panic!("no record: {other:?}"),
         }
     }
@@ -287,14 +292,14 @@ impl Builder<'_> {
     fn record(&mut self, ty: TyId, name: String, args: &[TyId]) -> ShapeId {
         let id = self.declare(ty, name.clone());
         let program = self.program;
+        let base = name.split('[').next().unwrap_or_default();
+        if let ("list", [element]) = (base, args) {
+            return self.list(id, name, ty, *element);
+        }
         let fields = self.fields(&program.records[&ty].fields);
         let size = object_size(fields.size);
         let heap_type = self.register(&name, fields.size, &fields.places);
-        let base = name.split('[').next().unwrap_or_default();
         let kind = match (base, args) {
-            ("list", [element]) => {
-                Kind::List { element: self.shape(*element), fields: fields.places }
-            }
             ("map", [key, value]) => Kind::Map {
                 key: self.shape(*key),
                 value: self.shape(*value),
@@ -303,6 +308,20 @@ impl Builder<'_> {
             _ => Kind::Record { fields: fields.places },
         };
         self.shapes.define(id, kind, size, Some(heap_type));
+        id
+    }
+
+    /// The library declares `list` with the fields `len` and `items`; the former lies in the latter.
+    fn list(&mut self, id: ShapeId, name: String, ty: TyId, element: TyId) -> ShapeId {
+        let fields = &self.program.records[&ty].fields;
+        assert!(
+            matches!(&fields[..], [len, items] if len.name == "len" && items.name == "items"),
+            "`list` is declared otherwise: {fields:?}"
+        );
+        let items = self.shape(fields[LIST_ITEMS_FIELD as usize].ty);
+        let element = self.shape(element);
+        let heap_type = self.heap.register(TypeLayout::fixed(name, LIST_SIZE, &[LIST_ITEMS]));
+        self.shapes.define(id, Kind::List { items, element }, LIST_SIZE, Some(heap_type));
         id
     }
 

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering};
 
 use crate::layout;
 use crate::types::TypeId;
@@ -67,14 +67,26 @@ impl ObjectRef {
         unsafe { (*self.at::<AtomicU8>(layout::COLOUR)).store(colour, Ordering::Release) }
     }
 
-    /// How many elements the array has.
+    /// The array's length: what it was made for, or what the embedder has written since.
     ///
     /// # Safety
     /// The object is a live array.
     #[inline]
     pub unsafe fn array_len(self) -> usize {
-        // SAFETY: an array has its length at this offset, and it does not change.
-        unsafe { *self.at::<usize>(layout::ARRAY_LEN) }
+        // SAFETY: an array has its length at this offset, in a word that is always read and written whole.
+        unsafe { (*self.at::<AtomicUsize>(layout::ARRAY_LEN)).load(Ordering::Relaxed) }
+    }
+
+    /// How many elements the array has room for.
+    ///
+    /// # Safety
+    /// The object is a live array.
+    #[inline]
+    pub unsafe fn array_room(self) -> usize {
+        // SAFETY: an array has its room at this offset, in a half-word of its own.
+        layout::room_of(unsafe {
+            (*self.at::<AtomicU16>(layout::ARRAY_ROOM)).load(Ordering::Relaxed)
+        })
     }
 
     /// The reference in the slot at `offset`, `None` when it is nil.

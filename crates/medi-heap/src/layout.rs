@@ -38,13 +38,15 @@ pub const SLAB_META_BLOCKS: usize = SLAB / GRANULE / BLOCK;
 
 /// Size of the header; the first field of a fixed object follows it.
 pub const HEADER: usize = 8;
-/// Offset of an array's length: a `u64` that counts elements.
+/// Offset of a `u16` that says how many elements an array has room for; see [`room_of`].
+pub const ARRAY_ROOM: usize = 6;
+/// Offset of an array's length, a `u64` of which the heap only writes what the array was made for.
 pub const ARRAY_LEN: usize = 8;
 /// Offset of an array's first element.
 pub const ARRAY_DATA: usize = 16;
 /// Offset of the colour byte in the header.
 pub const COLOUR: usize = 4;
-/// Offset of the first of the header's bytes, up to [`HEADER`], that belong to the object: the heap makes
+/// Offset of the first of the header's bytes, up to [`HEADER`], that belong to an object that is no array: the heap makes
 /// them zero with the header, and does not touch them again.
 pub const OWN: usize = 5;
 /// Offset of the referent in a weak cell.
@@ -159,10 +161,42 @@ pub const fn header_word(template: u64, ty: u32) -> u64 {
     template | ty as u64
 }
 
+/// What an array's header has besides that of other objects.
+#[inline]
+pub const fn room_word(code: u16) -> u64 {
+    (code as u64) << (ARRAY_ROOM * 8)
+}
+
 /// The header template that carries `colour`.
 #[inline]
 pub const fn header_template(colour: u8) -> u64 {
     (colour as u64) << (COLOUR * 8)
+}
+
+/// How many bits of a room's code are its digits; the others say how often they are doubled.
+pub const ROOM_DIGITS: u32 = 11;
+/// The largest room whose code is the room itself.
+pub const ROOM_EXACT: usize = (1 << ROOM_DIGITS) - 1;
+
+/// How many elements an array has room for, from the code in its header: a floating-point number without a sign, exact up
+/// to [`ROOM_EXACT`].
+#[inline]
+pub const fn room_of(code: u16) -> usize {
+    (code as usize & ROOM_EXACT) << (code >> ROOM_DIGITS)
+}
+
+/// The code of the smallest room for `len` elements, at most a thousandth more; `None` from 2^42 on.
+#[inline]
+pub const fn room_code(len: usize) -> Option<u16> {
+    if len <= ROOM_EXACT {
+        return Some(len as u16);
+    }
+    let doublings = usize::BITS - len.leading_zeros() - ROOM_DIGITS;
+    let digits = len.div_ceil(1 << doublings);
+    // Rounding up may carry into one digit more.
+    let (digits, doublings) =
+        if digits > ROOM_EXACT { (digits / 2, doublings + 1) } else { (digits, doublings) };
+    if doublings < 32 { Some((doublings << ROOM_DIGITS) as u16 | digits as u16) } else { None }
 }
 
 /// `bytes` rounded up to whole granules, or `None` when that overflows.
@@ -171,5 +205,28 @@ pub const fn round_to_granule(bytes: usize) -> Option<usize> {
     match bytes.checked_add(GRANULE - 1) {
         Some(sum) => Some(sum & !(GRANULE - 1)),
         None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn room_is_enough_and_hardly_more(len in (0u32..42).prop_flat_map(|bits| 0usize..1 << bits)) {
+            let room = room_of(room_code(len).unwrap());
+            prop_assert!(room >= len && room - len <= len / 1000, "{room} for {len}");
+            prop_assert_eq!(room_code(room), room_code(len));
+        }
+    }
+
+    #[test]
+    fn no_room_is_too_large_for_its_code() {
+        let most = ROOM_EXACT << 31;
+        assert_eq!(room_code(most).map(room_of), Some(most));
+        assert_eq!(room_code(most + 1), None);
+        assert_eq!(room_code(usize::MAX), None);
     }
 }

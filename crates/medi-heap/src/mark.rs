@@ -21,12 +21,12 @@ use crate::coverage::marked_granules;
 use crate::geometry::Geometry;
 use crate::large::Spans;
 use crate::layout::{
-    ARRAY_DATA, ARRAY_LEN, BLOCK, COLOUR, COLOUR_SEGMENTED, COLOUR_STALE, GRANULE, SEGMENT,
-    WEAK_REFERENT, meta,
+    ARRAY_DATA, BLOCK, COLOUR, COLOUR_SEGMENTED, COLOUR_STALE, GRANULE, SEGMENT, WEAK_REFERENT,
+    meta,
 };
 use crate::liveness::Liveness;
 use crate::options::Plant;
-use crate::types::{SizeRule, Tracing, TypeInfo};
+use crate::types::{SizeRule, Tracing, TypeInfo, array_room};
 
 /// How many references are on their way from memory at a time; a power of two.
 const RING: usize = 32;
@@ -449,9 +449,9 @@ impl<'a> Marker<'a> {
     unsafe fn scan_piece(&mut self, piece: Piece) {
         let Piece { array, next } = piece;
         // SAFETY: the caller says that a live array is here.
-        let (info, len) = unsafe { (self.type_of(array), *((array + ARRAY_LEN) as *const usize)) };
-        let end = len.min(next + PIECE);
-        if end < len {
+        let (info, room) = unsafe { (self.type_of(array), array_room(array)) };
+        let end = room.min(next + PIECE);
+        if end < room {
             self.pieces.push(Piece { array, next: end });
         }
         let SizeRule::PerElement(elem_size) = info.size else { unreachable!("an array") };

@@ -11,7 +11,7 @@ use std::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,9 @@ use crate::handles::{HandleScope, HandleStack, Root, Weak};
 use crate::handshake::{MemberRef, Participant, Request};
 use crate::heap::{Heap, HeapInner, RootRange};
 use crate::layout::{
-    ARRAY_LEN, BLOCK, COLOUR_NONE, COLOUR_SEGMENTED, GRANULE, LARGE, MutatorWords, POLL_STOP,
-    SEGMENTED, WEAK_REFERENT, header_template, header_word, round_to_granule,
+    ARRAY_DATA, ARRAY_LEN, ARRAY_ROOM, BLOCK, COLOUR_NONE, COLOUR_SEGMENTED, GRANULE, LARGE,
+    MutatorWords, POLL_STOP, ROOM_EXACT, SEGMENTED, WEAK_REFERENT, header_template, header_word,
+    room_code, room_of, round_to_granule,
 };
 use crate::log::Written;
 use crate::options::{Plant, Stall};
@@ -361,6 +362,25 @@ impl Inner {
             return false;
         }
         self.next_hole(window, size)
+    }
+
+    /// Moves the cursor from `from`, if it is there, to `to` in the same hole: the last object becomes longer. No
+    /// cycle looks at it before the thread has given up the window (I9).
+    fn extend(&self, from: usize, to: usize) -> bool {
+        let words = self.words();
+        let window = &mut *self.window.borrow_mut();
+        if words.cursor.get() != from || to > window.hole_end || self.remembers() {
+            return false;
+        }
+        if to > window.end {
+            let end = window.hole_end.min((window.end + STRETCH).max(to));
+            self.clear(window.end, end, window.zeroed);
+            window.end = end;
+        }
+        words.cursor.set(to);
+        self.count();
+        self.set_limit(window.end);
+        true
     }
 
     fn next_hole(&self, window: &mut Window, size: usize) -> bool {
@@ -787,7 +807,9 @@ impl Mutator {
         let SizeRule::PerElement(elem_size) = inner.size_rule(ty) else {
             panic!("type {} is not an array type; use alloc_fixed", ty.0)
         };
-        let Some(size) = SizeRule::of_array(elem_size, len) else {
+        let sized = room_code(len)
+            .and_then(|code| Some((code, SizeRule::of_array(elem_size, room_of(code))?)));
+        let Some((code, size)) = sized else {
             let requested = (len as u64).saturating_mul(elem_size as u64);
             return Err(inner.heap.space().shortage(requested, Reason::TooLarge));
         };
@@ -796,8 +818,37 @@ impl Mutator {
             None => inner.allocate(ty, size)?,
         };
         // SAFETY: the object is new, and its type is an array.
-        unsafe { *object.at::<usize>(ARRAY_LEN) = len };
+        unsafe {
+            *object.at::<u16>(ARRAY_ROOM) = code;
+            *object.at::<usize>(ARRAY_LEN) = len;
+        }
         Ok(object)
+    }
+
+    /// Gives an array room for at least `room` elements where it is, and for as many more as cost nothing. False: it has
+    /// to stay as it is, because it is not the last object that this thread has allocated, or the memory behind it
+    /// is not free.
+    ///
+    /// # Safety
+    /// The object is a live array.
+    pub unsafe fn extend_array(&mut self, array: ObjectRef, room: usize) -> bool {
+        // SAFETY: the caller vouches for the array.
+        let (ty, old) = unsafe { (array.type_id(), array.array_room()) };
+        let inner = self.inner();
+        let SizeRule::PerElement(elem_size) = inner.size_rule(ty) else {
+            panic!("type {} is not an array type", ty.0)
+        };
+        let sizes = SizeRule::of_array(elem_size, old).zip(SizeRule::of_array(elem_size, room));
+        let Some((before, after)) = sizes.filter(|(_, after)| *after < LARGE) else { return false };
+        let fits = ((after - ARRAY_DATA) / elem_size as usize).min(ROOM_EXACT);
+        if room > fits || !inner.extend(array.address() + before, array.address() + after) {
+            return false;
+        }
+        // SAFETY: the memory up to there is the array's now.
+        unsafe {
+            (*array.at::<AtomicU16>(ARRAY_ROOM)).store(fits as u16, Ordering::Release);
+        }
+        true
     }
 
     /// What compiled code does inline.
@@ -816,7 +867,7 @@ impl Mutator {
     }
 
     /// Allocates when bumping the cursor has failed: `bytes` of any size, the header included. The header
-    /// is written, everything else is zero; for an array the caller stores the length before its next
+    /// is written, everything else is zero; for an array the caller stores room and length before its next
     /// safepoint.
     pub fn alloc_slow(&mut self, ty: TypeId, bytes: usize) -> Result<ObjectRef, OutOfMemory> {
         self.inner().allocate(ty, bytes)

@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, RwLock};
 
+use crate::address::ObjectRef;
 use crate::layout;
 
 /// Identifies a registered type; the low half of an object's header word.
@@ -23,7 +24,7 @@ pub enum Shape {
         /// Byte offsets of the references from the start of the object, each a multiple of 8.
         refs: Vec<u32>,
     },
-    /// A length and then elements, one after the other.
+    /// A length and then elements, one after the other, as many as there is room for.
     Array {
         /// Bytes from one element to the next.
         elem_size: u32,
@@ -129,11 +130,11 @@ pub(crate) enum SizeRule {
 }
 
 impl SizeRule {
-    /// The size of an array of `len` elements in whole granules; `None` when no address space could
+    /// The size of an array with room for `room` elements in whole granules; `None` when no address space could
     /// hold it.
     #[inline]
-    pub fn of_array(elem_size: u32, len: usize) -> Option<usize> {
-        let bytes = len.checked_mul(elem_size as usize)?.checked_add(layout::ARRAY_DATA)?;
+    pub fn of_array(elem_size: u32, room: usize) -> Option<usize> {
+        let bytes = room.checked_mul(elem_size as usize)?.checked_add(layout::ARRAY_DATA)?;
         layout::round_to_granule(bytes).filter(|bytes| *bytes < 1 << 47)
     }
 
@@ -146,13 +147,24 @@ impl SizeRule {
         match self {
             SizeRule::Fixed(size) => size as usize,
             SizeRule::PerElement(elem_size) => {
-                // SAFETY: the caller says that an array is here; its length follows the header.
-                let len = unsafe { *((address + layout::ARRAY_LEN) as *const usize) };
-                (layout::ARRAY_DATA + len * elem_size as usize + layout::GRANULE - 1)
+                // SAFETY: the caller says that an array is here.
+                let room = unsafe { array_room(address) };
+                (layout::ARRAY_DATA + room * elem_size as usize + layout::GRANULE - 1)
                     & !(layout::GRANULE - 1)
             }
         }
     }
+}
+
+/// How many elements the array at `address` has room for.
+///
+/// # Safety
+/// A live array is at `address`.
+#[inline]
+pub(crate) unsafe fn array_room(address: usize) -> usize {
+    let array = ObjectRef::from_address(address).expect("no array is at address zero");
+    // SAFETY: the caller vouches for the array.
+    unsafe { array.array_room() }
 }
 
 impl TypeInfo {
@@ -228,10 +240,10 @@ impl TypeInfo {
         let SizeRule::PerElement(elem_size) = self.size else { unreachable!("an array") };
         let elem_size = elem_size as usize;
         // SAFETY: the caller says that the array is live.
-        let len = unsafe { *((address + layout::ARRAY_LEN) as *const usize) };
+        let room = unsafe { array_room(address) };
         let data = address + layout::ARRAY_DATA;
         let first = start.saturating_sub(data) / elem_size;
-        let last = end.saturating_sub(data).div_ceil(elem_size).min(len);
+        let last = end.saturating_sub(data).div_ceil(elem_size).min(room);
         for i in first..last {
             for offset in offsets {
                 let slot = data + i * elem_size + *offset as usize;

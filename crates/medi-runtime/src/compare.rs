@@ -16,7 +16,7 @@ use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use medi_heap::{ObjectRef, layout};
 
-use crate::format::{MapEntries, field};
+use crate::format::MapEntries;
 use crate::shape::{Kind, Place, ShapeId, Shapes};
 use crate::value::{self, Value};
 
@@ -202,8 +202,8 @@ impl<'a> Comparer<'a> {
                         _ => Ok(false),
                     }
                 }
-                Kind::List { fields, element } => {
-                    let (s, t) = (list(x, fields), list(y, fields));
+                Kind::List { element, .. } => {
+                    let (s, t) = (list(x), list(y));
                     self.equal_elements(s, t, *element)
                 }
                 Kind::Array { element } => self.equal_elements(array(x), array(y), *element),
@@ -348,9 +348,7 @@ impl<'a> Comparer<'a> {
                     let index = variants.iter().position(|v| v.heap_type == Some(ty)).unwrap_or(0);
                     self.hash_parts(object.at(0), &variants[index].fields, 4 + index as u64)
                 }
-                Kind::List { fields, element } => {
-                    self.hash_elements(list(object, fields), *element)
-                }
+                Kind::List { element, .. } => self.hash_elements(list(object), *element),
                 Kind::Array { element } => self.hash_elements(array(object), *element),
                 Kind::Map { fields, key, value } => {
                     let entries = MapEntries::new(object, fields);
@@ -413,11 +411,10 @@ impl<'a> Comparer<'a> {
                     }
                     Some(Ordering::Equal)
                 }
-                Kind::List { fields, element } => {
+                Kind::List { element, .. } => {
                     let inner = self.deeper()?;
-                    let run = |v: Value| {
-                        ObjectRef::from_address(v.read(0)).map(|object| list(object, fields))
-                    };
+                    let run =
+                        |v: Value| ObjectRef::from_address(v.read(0)).map(|object| list(object));
                     let (Some(x), Some(y)) = (run(a), run(b)) else {
                         return Ok(Some(Ordering::Equal));
                     };
@@ -463,21 +460,17 @@ impl Run {
 }
 
 /// # Safety
-/// `object` is a live list with these fields.
-unsafe fn list(object: ObjectRef, fields: &[Place]) -> Run {
+/// `object` is a live list.
+unsafe fn list(object: ObjectRef) -> Run {
     // SAFETY: the caller's promise.
-    unsafe {
-        let items = value::object(field(fields, "items").read(object));
-        let len = value::counted(items, field(fields, "len").read::<i64>(object));
-        Run { data: items.at(layout::ARRAY_DATA), len }
-    }
+    unsafe { array(value::items(object)) }
 }
 
 /// # Safety
 /// `object` is a live array.
 unsafe fn array(object: ObjectRef) -> Run {
     // SAFETY: the caller's promise.
-    Run { data: object.at(layout::ARRAY_DATA), len: unsafe { object.array_len() } }
+    Run { data: object.at(layout::ARRAY_DATA), len: unsafe { value::used(object) } }
 }
 
 /// The order of floats that sorting uses: NaN after all others, −0 equal to 0.

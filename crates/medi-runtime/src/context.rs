@@ -36,7 +36,8 @@ pub struct Context {
     pub results: [u64; MAX_RESULTS],
     /// What [`Stub::Barrier`] is told.
     pub store: Store,
-    /// String literals: one reference each, roots of the heap.
+    /// String literals, then empty arrays in the order of [`crate::shape::Shapes::arrays`]: one reference each, roots
+    /// of the heap.
     pub literals: *mut usize,
     /// Indexed by [`Stub`].
     pub stubs: [usize; Stub::COUNT],

@@ -222,16 +222,14 @@ impl Printer<'_> {
         // SAFETY: passed on; the object is of the shape's type.
         unsafe {
             match &shape.kind {
-                Kind::List { fields, element } => {
-                    let len = field(fields, "len").read::<i64>(object);
-                    let items = field(fields, "items").read::<u64>(object);
-                    let items = value::object(items);
+                Kind::List { element, .. } => {
+                    let items = value::items(object);
                     let data = items.at::<u8>(layout::ARRAY_DATA);
-                    self.elements(data, value::counted(items, len), *element);
+                    self.elements(data, value::used(items), *element);
                 }
                 Kind::Array { element } => {
                     let data = object.at::<u8>(layout::ARRAY_DATA);
-                    self.elements(data, object.array_len(), *element);
+                    self.elements(data, value::used(object), *element);
                 }
                 Kind::Map { fields, key, value } => self.map(object, fields, *key, *value),
                 Kind::Record { fields } => {

@@ -21,7 +21,7 @@ use crate::live::{self, Program, Publisher};
 use crate::memory_report;
 use crate::options::Options;
 use crate::output::Output;
-use crate::shape::{Kind, Place, ShapeId, Shapes};
+use crate::shape::{Kind, LIST_ITEMS, ShapeId, Shapes};
 use crate::stack;
 use crate::stats::RunStats;
 use crate::thread::{Limits, Session, Stop};
@@ -260,18 +260,13 @@ impl Session {
     fn string_list(&mut self, shape: ShapeId, texts: &[String]) -> Result<ObjectRef, OutOfMemory> {
         let shapes = Arc::clone(&self.thread().shapes);
         let list = shapes.get(shape);
-        let Kind::List { fields, .. } = &list.kind else {
+        let Kind::List { items, .. } = list.kind else {
             unreachable!("the arguments of `main` are a list, not {}", list.name)
         };
-        let field = |name: &str| -> &Place {
-            let place = fields.iter().find(|place| place.name == name);
-            place.unwrap_or_else(|| unreachable!("`list` has the field `{name}`"))
-        };
-        let (len, items) = (field("len"), field("items"));
         let type_of = |id: ShapeId| -> TypeId {
             shapes.get(id).heap_type.expect("types of collected objects are registered")
         };
-        let (list_type, items_type) = (type_of(shape), type_of(items.shape));
+        let (list_type, items_type) = (type_of(shape), type_of(items));
         let string_type = self.thread().arrays.string_type();
         self.thread().mutator.scope(|scope| {
             let array = scope.alloc_array(items_type, texts.len())?;
@@ -287,11 +282,8 @@ impl Session {
                 }
             }
             let object = scope.alloc_fixed(list_type)?;
-            // SAFETY: the object was just made, with these fields.
-            unsafe {
-                object.at::<u64>(len.offset as usize).write(texts.len() as u64);
-                object.initialise(items.offset as usize, Some(array.get()));
-            }
+            // SAFETY: the list was just made.
+            unsafe { object.initialise(LIST_ITEMS as usize, Some(array.get())) };
             Ok(object)
         })
     }

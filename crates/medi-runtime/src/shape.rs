@@ -57,9 +57,10 @@ pub enum Kind {
     Int,
     Float,
     Str,
-    /// `list[T]`: a record of length and items, printed as a list.
+    /// `list[T]`: a record of length and items, printed as a list. The object holds the array of items at
+    /// [`LIST_ITEMS`]; the list's length is that of the array, which belongs to this list alone, but for empty ones.
     List {
-        fields: Vec<Place>,
+        items: ShapeId,
         element: ShapeId,
     },
     /// `map[K, V]`: a record of the library, printed as a map; its fields have the names of lib/core.medi.
@@ -116,6 +117,11 @@ pub enum Kind {
     },
 }
 
+/// Offset of the array in a list object.
+pub const LIST_ITEMS: u32 = layout::HEADER as u32;
+/// Size of a list object in bytes.
+pub const LIST_SIZE: u32 = LIST_ITEMS + 8;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct VariantShape {
     pub name: String,
@@ -168,6 +174,14 @@ impl Shapes {
     /// All shapes, in the order of their ids.
     pub fn all(&self) -> impl Iterator<Item = &Shape> {
         self.list.iter()
+    }
+
+    /// The shapes of arrays. Each has an empty array that is made once, among the roots of a run: lists and maps
+    /// start with it.
+    pub fn arrays(&self) -> impl Iterator<Item = ShapeId> + '_ {
+        let shapes = self.list.iter().enumerate();
+        let arrays = shapes.filter(|(_, shape)| matches!(shape.kind, Kind::Array { .. }));
+        arrays.map(|(index, _)| ShapeId(index as u32))
     }
 
     /// Reserves an id, so that recursive types can refer to it; [`Shapes::define`] fills it. Its value is a

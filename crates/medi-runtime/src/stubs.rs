@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
-use medi_heap::{ObjectRef, TypeId};
+use medi_heap::{ObjectRef, TypeId, layout};
 
 use crate::call::Call;
 use crate::context::{Context, Store, Stub};
@@ -56,7 +56,12 @@ unsafe extern "C" fn allocate_array(context: *mut Context, ty: u64, len: u64) ->
         call.bad_argument(format!("a length cannot be negative: {}", len as i64));
         return 0;
     }
-    answer(call, call.mutator().alloc_array(TypeId(ty as u32), len as usize))
+    let array = call.mutator().alloc_array(TypeId(ty as u32), len as usize);
+    if let Ok(array) = array {
+        // SAFETY: the array is new. Compiled code counts from zero what it puts in.
+        unsafe { *array.at::<usize>(layout::ARRAY_LEN) = 0 };
+    }
+    answer(call, array)
 }
 
 unsafe extern "C" fn safepoint(context: *mut Context, _: u64, _: u64) -> u64 {

@@ -21,7 +21,7 @@ use crate::error::RuntimeError;
 use crate::handles::Handles;
 use crate::output::Output;
 use crate::pool::{Job, Pool};
-use crate::shape::Shapes;
+use crate::shape::{ShapeId, Shapes};
 use crate::stubs;
 use crate::value::ArrayTypes;
 use crate::work::Execution;
@@ -53,7 +53,7 @@ pub enum Stop {
     Cancelled,
 }
 
-/// String literals, made once for all threads.
+/// String literals, and after them an empty array of each shape in [`Shapes::arrays`], made once for all threads.
 struct Literals {
     // Dropped before the slots that it names.
     range: Option<RootRange>,
@@ -183,12 +183,17 @@ impl Session {
             _owner: owner,
         });
         let mut session = Session::join(&run);
-        let made = run.literals.get_or_init(|| Literals::new(heap, literals.len()));
+        let arrays: Vec<_> = run.shapes.arrays().collect();
+        let count = literals.len() + arrays.len();
+        let made = run.literals.get_or_init(|| Literals::new(heap, count));
         session.context.literals = made.first();
-        for (index, text) in literals.iter().enumerate() {
-            let string = session.string(text)?.address();
+        for (index, slot) in made.slots.iter().enumerate() {
+            let object = match literals.get(index) {
+                Some(text) => session.string(text)?,
+                None => session.array(arrays[index - literals.len()], 0)?,
+            };
             // SAFETY: no other thread of the run exists yet, and this one is not at a safepoint.
-            unsafe { *made.slots[index].get() = string };
+            unsafe { *slot.get() = object.address() };
         }
         Ok(session)
     }
@@ -243,6 +248,15 @@ impl Session {
     pub fn use_this_stack(&mut self) -> std::io::Result<()> {
         self.context.set_stack_floor(entry::stack_floor()?);
         Ok(())
+    }
+
+    /// A new array of a shape. Not a root: good until the next allocation.
+    ///
+    /// # Panics
+    /// If the shape is not one of arrays.
+    pub(crate) fn array(&mut self, shape: ShapeId, len: usize) -> Result<ObjectRef, OutOfMemory> {
+        let ty = self.thread.shapes.get(shape).heap_type.expect("arrays are collected objects");
+        self.thread.mutator.alloc_array(ty, len)
     }
 
     /// A new string. Not a root: good until the next allocation.

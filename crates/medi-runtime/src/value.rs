@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use medi_heap::{ObjectRef, TypeId, layout};
 
-use crate::shape::{Kind, Place, ShapeId, Shapes};
+use crate::shape::{Kind, LIST_ITEMS, Place, ShapeId, Shapes};
 
 /// What an array's elements are.
 #[derive(Clone, Debug)]
@@ -115,14 +115,32 @@ pub(crate) unsafe fn text<'a>(string: u64) -> &'a str {
     unsafe { std::str::from_utf8_unchecked(bytes(string)) }
 }
 
-/// How many of the first `count` elements an array has: all of them, unless another task has put a shorter array in the
-/// place of the one that the library counted.
+/// How many of the first `count` elements an array has room for: all of them, unless another task has put a shorter array
+/// in the place of the one that the library counted.
 ///
 /// # Safety
 /// `array` is a live array.
 pub(crate) unsafe fn counted(array: ObjectRef, count: i64) -> usize {
     // SAFETY: the caller's promise.
-    usize::try_from(count).unwrap_or(0).min(unsafe { array.array_len() })
+    usize::try_from(count).unwrap_or(0).min(unsafe { array.array_room() })
+}
+
+/// How many elements of an array are in use.
+///
+/// # Safety
+/// `array` is a live array.
+pub(crate) unsafe fn used(array: ObjectRef) -> usize {
+    // SAFETY: the caller's promise. The length is more than the room only where tasks race.
+    unsafe { array.array_len().min(array.array_room()) }
+}
+
+/// The array that holds a list's elements and counts them.
+///
+/// # Safety
+/// `list` is a live list.
+pub(crate) unsafe fn items(list: ObjectRef) -> ObjectRef {
+    // SAFETY: the caller's promise.
+    unsafe { list.load(LIST_ITEMS as usize) }.expect("a list has an array from the start")
 }
 
 /// A scalar that is read and stored whole, whatever another task does to its place meanwhile.

@@ -280,8 +280,8 @@ impl Work {
         stack.push(Frame::note("… in a task of …".into()));
         match &*lock(&self.origin) {
             Origin::Waiting(departure) => {
-                // SAFETY: whoever started this work waits until no thread takes part in it any more, or says first that it
-                // does not.
+                // SAFETY: whoever started this work waits until no thread takes part in it or in what it started any more,
+                // or says first that it does not.
                 let frames = unsafe { departure.frames() };
                 stack.extend(stack::walk(frames, code));
             }
@@ -341,7 +341,8 @@ pub(crate) fn run_all(
     // A thread that the operating system holds ends nothing soon; see `Pool::end`.
     let has_ended = || lock(&work.progress).running == 0;
     call.waiting(|| pool.wait(run, |_| has_ended() || pool.is_stopping()));
-    if !has_ended() {
+    // When the program stops, threads also leave work that others still take part in, and whose origin this is.
+    if !has_ended() || pool.is_stopping() {
         work.leave(call.code());
     }
     if let Some(mine) = &mine {

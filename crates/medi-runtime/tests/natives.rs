@@ -12,7 +12,7 @@ use medi_runtime::machine::Machine;
 use medi_runtime::natives;
 use medi_runtime::options::Options;
 use medi_runtime::output::Output;
-use medi_runtime::shape::{Kind, Place, ShapeId, Shapes, VariantShape};
+use medi_runtime::shape::{Kind, LIST_ITEMS, LIST_SIZE, Place, ShapeId, Shapes, VariantShape};
 use medi_runtime::thread::{Session, Stop};
 
 /// Shapes of a small program: `record Patient { id: string, age: int, next: Patient? }`, `enum Finding { Normal, Fever(celsius: float) }`.
@@ -67,10 +67,8 @@ fn shapes(heap: &Heap) -> (Shapes, Ids) {
         s.define(id, kind(placed.places), placed.size, Some(ty));
     };
     let list = s.declare_reference("list[int]");
-    object(&mut s, list, &[("len", int), ("items", ints)], &|fields| Kind::List {
-        fields,
-        element: int,
-    });
+    let ty = heap.register(TypeLayout::fixed("list[int]", LIST_SIZE, &[LIST_ITEMS]));
+    s.define(list, Kind::List { items: ints, element: int }, LIST_SIZE, Some(ty));
     let pair = s.add_tuple("(int, string)", &[int, string]);
     let pairs = array(&mut s, "array[(int, string)]", pair);
     let maybe = s.add_optional("int?", int);
@@ -207,9 +205,7 @@ impl Harness {
     ) -> Root {
         let shapes = Arc::clone(&self.shapes);
         let info = shapes.get(shape);
-        let (Kind::Record { fields } | Kind::List { fields, .. } | Kind::Map { fields, .. }) =
-            &info.kind
-        else {
+        let (Kind::Record { fields } | Kind::Map { fields, .. }) = &info.kind else {
             panic!("{} has no fields", info.name)
         };
         let offset =
@@ -236,7 +232,11 @@ impl Harness {
 
     fn list(&mut self, items: &[i64]) -> Root {
         let array = self.array(self.ids.ints, items);
-        self.object(self.ids.list, &[("len", items.len() as u64)], &[("items", Some(&array))])
+        let ty = self.shapes.get(self.ids.list).heap_type.unwrap();
+        let list = self.session.thread().mutator.alloc_fixed(ty).unwrap();
+        // SAFETY: the list was just made.
+        unsafe { list.initialise(LIST_ITEMS as usize, Some(array.get())) };
+        self.root(list)
     }
 
     fn map(&mut self, entries: &[(&str, i64)], gone: &[u8]) -> Root {

@@ -6,11 +6,11 @@ use medi_check::mir::{Const, FunctionId, Operand, Stmt, StmtKind};
 use medi_check::types::TyId;
 use medi_heap::{TypeId, layout};
 use medi_runtime::context::{Stub, offsets};
-use medi_runtime::shape::{CLOSURE_CODE, Kind, Place, Scalar, ShapeId};
+use medi_runtime::shape::{CLOSURE_CODE, Kind, LIST_ITEMS, Place, Scalar, ShapeId};
 use medi_runtime::trap::TrapCode;
 
 use super::{Region, Translator, register_type};
-use crate::layout::variant_size;
+use crate::layout::{LIST_ITEMS_FIELD, LIST_LEN_FIELD, variant_size};
 use crate::roots::Point;
 
 /// Where a value goes in memory: `base + offset`.
@@ -94,6 +94,20 @@ impl<'a> Translator<'a> {
     /// Where a statement that stores into an object puts the value.
     fn destination(&mut self, store: &StmtKind) -> Destination {
         let (object, place) = match store {
+            StmtKind::SetField { object, field: LIST_ITEMS_FIELD, .. } if self.is_list(object) => {
+                let base = self.one(object);
+                let Kind::List { items, .. } =
+                    self.unit.layouts.shape(self.operand_type(object)).kind
+                else {
+                    unreachable!("it is a list")
+                };
+                return Destination {
+                    region: Region::Field,
+                    shape: items,
+                    base,
+                    offset: LIST_ITEMS,
+                };
+            }
             StmtKind::SetField { object, field, .. } => (object, self.field_place(object, *field)),
             StmtKind::SetCell { cell, .. } => (cell, self.cell_place(self.operand_type(cell)).0),
             StmtKind::SetElem { array, index, .. } => {
@@ -110,6 +124,19 @@ impl<'a> Translator<'a> {
 
     /// A statement that stores `value` into an object.
     pub(super) fn store_into_object(&mut self, store: &StmtKind, value: &Operand) {
+        if let StmtKind::SetField { object, field, .. } = store
+            && self.is_list(object)
+        {
+            let (list, value) = (self.one(object), self.one(value));
+            let old = self.list_items(list);
+            if *field == LIST_LEN_FIELD {
+                self.store_length(value, old);
+                return;
+            }
+            // The new array counts from where the old one has come to.
+            let len = self.length(old);
+            self.store_length(len, value);
+        }
         let destination = self.destination(store);
         let values = self.operand(value);
         self.store_value(destination, &values);
@@ -126,7 +153,8 @@ impl<'a> Translator<'a> {
             let (cursor, end, full) = self.bump(size_value);
             self.builder.ins().brif(full, slow, &[], fast, &[]);
             self.builder.switch_to_block(fast);
-            self.take(ty, cursor, end);
+            let header = self.take(ty, end);
+            self.store(Region::Header, header, cursor, 0);
             self.builder.ins().jump(merge, &[cursor.into()]);
         } else {
             self.builder.ins().jump(slow, &[]);
@@ -153,12 +181,11 @@ impl<'a> Translator<'a> {
         (cursor, end, full)
     }
 
-    /// Makes the memory from `cursor` to `end` an object.
-    fn take(&mut self, ty: TypeId, cursor: Value, end: Value) {
+    /// Makes the memory from `cursor` to `end` an object, and gives what its header is so far.
+    fn take(&mut self, ty: TypeId, end: Value) -> Value {
         self.builder.ins().set_pinned_reg(end);
         let template = self.load_context(types::I64, layout::ALLOC_HEADER);
-        let header = self.builder.ins().bor_imm_u(template, i64::from(ty.0));
-        self.store(Region::Header, header, cursor, 0);
+        self.builder.ins().bor_imm_u(template, i64::from(ty.0))
     }
 
     fn allocate_slowly(&mut self, point: &Point, stub: Stub, first: Value, second: Value) -> Value {
@@ -201,6 +228,17 @@ impl<'a> Translator<'a> {
         let shape = unit.layouts.shape(ty);
         let heap_type = shape.heap_type.expect("records are objects");
         let object = self.allocate(point, heap_type, shape.object_size);
+        if matches!(shape.kind, Kind::List { .. }) {
+            let [len, items] = fields else { panic!("{}: a list of {fields:?}", self.source.name) };
+            let items = self.one(items);
+            // A new array's length is zero.
+            if *len != Operand::Const(Const::Int(0)) {
+                let len = self.one(len);
+                self.store_length(len, items);
+            }
+            self.store(Region::Field(Scalar::Ref), items, object, LIST_ITEMS);
+            return object;
+        }
         self.initialise(Region::Field, object, unit.layouts.fields(ty), fields);
         object
     }
@@ -273,9 +311,13 @@ impl<'a> Translator<'a> {
 
     pub(super) fn new_array(&mut self, point: &Point, ty: TyId, len: &Operand) -> Value {
         let unit = self.unit;
+        if *len == Operand::Const(Const::Int(0)) {
+            return self.empty_array(ty);
+        }
         let heap_type = unit.layouts.shape(ty).heap_type.expect("arrays are objects");
         let stride = i64::from(unit.layouts.element(ty).size.max(1));
         let most = (layout::LARGE - layout::ARRAY_DATA - layout::GRANULE) as i64 / stride;
+        let most = most.min(layout::ROOM_EXACT as i64);
         let merge = self.builder.create_block();
         let object = self.builder.append_block_param(merge, types::I64);
         let slow = self.builder.create_block();
@@ -302,8 +344,10 @@ impl<'a> Translator<'a> {
             self.builder.ins().brif(full, slow, &[], fast, &[]);
             self.builder.seal_block(fast);
             self.builder.switch_to_block(fast);
-            self.take(heap_type, cursor, end);
-            self.store(Region::Length, len, cursor, layout::ARRAY_LEN as u32);
+            let header = self.take(heap_type, end);
+            let room = self.builder.ins().ishl_imm_u(len, 8 * layout::ARRAY_ROOM as i64);
+            let header = self.builder.ins().bor(header, room);
+            self.store(Region::Header, header, cursor, 0);
             self.builder.ins().jump(merge, &[cursor.into()]);
         } else {
             self.builder.ins().jump(slow, &[]);
@@ -318,11 +362,42 @@ impl<'a> Translator<'a> {
         object
     }
 
+    /// The one empty array of the type.
+    fn empty_array(&mut self, ty: TyId) -> Value {
+        let unit = self.unit;
+        let shape = unit.layouts.shape_id(ty);
+        let index = unit.layouts.shapes.arrays().position(|array| array == shape);
+        let index = unit.program.strings.len() + index.expect("the shape is one of an array");
+        let table = self.load_context(types::I64, offsets::LITERALS);
+        self.load(Region::Literals, types::I64, table, 8 * index as u32)
+    }
+
     fn field_place(&self, object: &Operand, field: u32) -> &'a Place {
         &self.unit.layouts.fields(self.operand_type(object))[field as usize]
     }
 
+    fn is_list(&self, object: &Operand) -> bool {
+        matches!(self.unit.layouts.shape(self.operand_type(object)).kind, Kind::List { .. })
+    }
+
+    fn list_items(&mut self, list: Value) -> Value {
+        self.load(Region::Field(Scalar::Ref), types::I64, list, LIST_ITEMS)
+    }
+
+    fn store_length(&mut self, len: Value, array: Value) {
+        self.store(Region::Length, len, array, layout::ARRAY_LEN as u32);
+    }
+
+    fn length(&mut self, array: Value) -> Value {
+        self.load(Region::Length, types::I64, array, layout::ARRAY_LEN as u32)
+    }
+
     pub(super) fn get_field(&mut self, object: &Operand, field: u32) -> Vec<Value> {
+        if self.is_list(object) {
+            let list = self.one(object);
+            let items = self.list_items(list);
+            return vec![if field == LIST_LEN_FIELD { self.length(items) } else { items }];
+        }
         let place = self.field_place(object, field);
         let object = self.one(object);
         self.load_value(Region::Field, place.shape, object, place.offset)
@@ -409,9 +484,14 @@ impl<'a> Translator<'a> {
         }
     }
 
-    pub(super) fn array_len(&mut self, array: &Operand) -> Value {
+    /// How many elements an array has room for; see [`layout::room_of`].
+    pub(super) fn array_room(&mut self, array: &Operand) -> Value {
         let array = self.one(array);
-        self.load(Region::Length, types::I64, array, layout::ARRAY_LEN as u32)
+        let code = self.load(Region::Length, types::I16, array, layout::ARRAY_ROOM as u32);
+        let code = self.builder.ins().uextend(types::I64, code);
+        let digits = self.builder.ins().band_imm_u(code, layout::ROOM_EXACT as i64);
+        let doublings = self.builder.ins().ushr_imm_u(code, i64::from(layout::ROOM_DIGITS));
+        self.builder.ins().ishl(digits, doublings)
     }
 
     /// One comparison on the usual way: an object of the colour that needs no logging passes. Otherwise the collector

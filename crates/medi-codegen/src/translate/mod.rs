@@ -38,6 +38,7 @@ use medi_runtime::shape::{Kind, Scalar};
 use medi_runtime::trap::TrapCode;
 
 use crate::convention;
+use crate::layout::LIST_LEN_FIELD;
 use crate::ranges::{self, CannotOverflow};
 use crate::roots::{self, Point, PointKind, RootPlan};
 use crate::unit::{ScopeNative, Unit};
@@ -172,10 +173,7 @@ impl ranges::Facts for IntFacts<'_> {
     fn is_list_len(&self, object: &Operand, field: u32) -> bool {
         let (Operand::Copy(local) | Operand::Move(local)) = object else { return false };
         let ty = self.source.locals[local.index()].ty;
-        match &self.unit.layouts.shape(ty).kind {
-            Kind::List { fields, .. } => fields[field as usize].name == "len",
-            _ => false,
-        }
+        field == LIST_LEN_FIELD && matches!(self.unit.layouts.shape(ty).kind, Kind::List { .. })
     }
 }
 

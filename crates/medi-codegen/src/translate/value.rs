@@ -135,7 +135,7 @@ impl<'a> Translator<'a> {
             }
             Rvalue::GetField { object, field } => self.get_field(object, *field),
             Rvalue::GetElem { array, index } => self.get_element(array, index),
-            Rvalue::ArrayLen(array) => vec![self.array_len(array)],
+            Rvalue::ArrayLen(array) => vec![self.array_room(array)],
             Rvalue::GetCell(cell) => self.get_cell(cell),
             Rvalue::Capture(index) => self.capture(*index),
             Rvalue::MakeTuple(parts) => parts.iter().flat_map(|part| self.operand(part)).collect(),

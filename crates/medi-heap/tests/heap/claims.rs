@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::common::{NEXT, Setup, list, list_len, quick};
 use medi_heap::layout::{ARRAY_DATA, LIMIT, MutatorWords, PAGE, POISON, SKIP};
 use medi_heap::{
-    CleanerQueue, HandlesOnly, Heap, HeapError, ObjectRef, OnCycle, Options, PauseCause, Plant,
-    Reason, TypeLayout,
+    CleanerQueue, Handle, HandleScope, HandlesOnly, Heap, HeapError, ObjectRef, OnCycle, Options,
+    PauseCause, Plant, Reason, TypeLayout,
 };
 
 #[test]
@@ -611,6 +611,38 @@ fn moving_forever_reuses_its_address_space() {
         assert_eq!(list_len(head.get()), 100);
         // SAFETY: the array is live.
         assert_eq!(unsafe { large.get().array_len() }, 100_000);
+    });
+}
+
+#[test]
+fn the_last_array_grows_where_it_is_and_no_other_does() {
+    let mut t = Setup::new(quick());
+    let (refs, bytes, node) = (t.refs, t.bytes, t.node);
+    t.mutator.scope(|scope| {
+        let first = scope.alloc_array(refs, 1).unwrap();
+        let first = scope.handle(first);
+        // SAFETY: the array is rooted, here and below.
+        let extend = |scope: &mut HandleScope, array: Handle, room| unsafe {
+            scope.extend_array(array.get(), room)
+        };
+        assert!(extend(scope, first, 6));
+        // SAFETY: as above. Up to the end of the granule: 16 bytes and 6 references, then 7.
+        assert_eq!(unsafe { (first.get().array_room(), first.get().array_len()) }, (6, 1));
+        assert!(extend(scope, first, 7));
+        // SAFETY: as above.
+        assert_eq!(unsafe { first.get().array_room() }, 8);
+        assert!(!extend(scope, first, 10_000), "a page span is somewhere else");
+
+        let second = scope.alloc_array(bytes, 100).unwrap();
+        let second = scope.handle(second);
+        assert!(!extend(scope, first, 9), "the second array is in the way");
+        assert!(extend(scope, second, 1000));
+        let after = scope.alloc_fixed(node).unwrap();
+        assert!(after.address() >= second.get().address() + 1016, "they overlap");
+        let third = scope.alloc_array(refs, 1).unwrap();
+        let third = scope.handle(third);
+        scope.collect();
+        assert!(!extend(scope, third, 2), "the cycle has seen the array as it was");
     });
 }
 

@@ -63,6 +63,7 @@ impl Kind {
 #[derive(Clone, Debug)]
 enum Step {
     Allocate { to: usize, kind: Kind, len: usize },
+    Extend { object: usize, by: usize },
     Store { object: usize, slot: usize, value: usize },
     Load { to: usize, object: usize, slot: usize },
     Clear { register: usize },
@@ -84,6 +85,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (register.clone(), prop::sample::select(&Kind::ALL[..]), len)
             .prop_map(|(to, kind, len)| Step::Allocate { to, kind, len }),
+        3 => (register.clone(), 1usize..400).prop_map(|(object, by)| Step::Extend { object, by }),
         8 => (register.clone(), any::<prop::sample::Index>(), register.clone())
             .prop_map(|(object, slot, value)| Step::Store { object, slot: slot.index(1 << 20), value }),
         4 => (register.clone(), register.clone(), any::<prop::sample::Index>())
@@ -108,6 +110,8 @@ type Id = usize;
 struct Model {
     kind: Kind,
     len: usize,
+    /// As the heap says; at least the length.
+    room: usize,
     slots: Vec<Option<Id>>,
 }
 
@@ -142,23 +146,20 @@ impl World {
                     self.mutator.alloc_fixed(ty).unwrap()
                 };
                 let id = self.objects.len();
-                let slots = kind.slots(len);
-                // SAFETY: the object is new and has this layout.
-                unsafe {
-                    for slot in &slots {
-                        assert_eq!(object.load(*slot), None, "new memory is not zero");
-                    }
-                    if kind == Kind::Bytes {
-                        let bytes = object.at::<u8>(ARRAY_DATA);
-                        for i in 0..len {
-                            assert_eq!(*bytes.add(i), 0, "new memory is not zero");
-                            *bytes.add(i) = (id + i) as u8;
-                        }
-                    }
-                }
-                self.objects.push(Model { kind, len, slots: vec![None; slots.len()] });
+                self.objects.push(Model { kind, len, room: 0, slots: vec![] });
                 self.registers[to] = object.address();
                 self.register_ids[to] = Some(id);
+                self.fill(object, id);
+            }
+            Step::Extend { object, by } => {
+                let Some((object, id)) = self.object(object) else { return };
+                let model = &self.objects[id];
+                let wanted = model.room + by;
+                // SAFETY: the array is a root.
+                if model.kind.is_array() && unsafe { self.mutator.extend_array(object, wanted) } {
+                    self.fill(object, id);
+                    assert!(self.objects[id].room >= wanted);
+                }
             }
             Step::Store { object, slot, value } => {
                 let Some((object, id)) = self.object(object) else { return };
@@ -168,7 +169,7 @@ impl World {
                 }
                 let slot = slot % model.slots.len();
                 model.slots[slot] = self.register_ids[value];
-                let offset = model.kind.slots(model.len)[slot];
+                let offset = model.kind.slots(model.room)[slot];
                 let value = ObjectRef::from_address(self.registers[value]);
                 // SAFETY: both are roots, and the slot is one of the object's.
                 unsafe { self.mutator.store(object, offset, value) };
@@ -181,7 +182,7 @@ impl World {
                 }
                 let slot = slot % model.slots.len();
                 // SAFETY: the object is a root, and the slot is one of its own.
-                let value = unsafe { object.load(model.kind.slots(model.len)[slot]) };
+                let value = unsafe { object.load(model.kind.slots(model.room)[slot]) };
                 assert_eq!(value.is_some(), model.slots[slot].is_some());
                 self.registers[to] = value.map_or(0, ObjectRef::address);
                 self.register_ids[to] = model.slots[slot];
@@ -247,6 +248,29 @@ impl World {
         }
     }
 
+    /// Takes over the room that an object has got: it is zero.
+    fn fill(&mut self, object: ObjectRef, id: Id) {
+        let model = &mut self.objects[id];
+        // SAFETY: the object is a root and has this layout.
+        unsafe {
+            let room = if model.kind.is_array() { object.array_room() } else { 0 };
+            assert!(room >= model.len || !model.kind.is_array());
+            let slots = model.kind.slots(room);
+            for slot in &slots[model.slots.len()..] {
+                assert_eq!(object.load(*slot), None, "new memory is not zero");
+            }
+            if model.kind == Kind::Bytes {
+                for i in model.room..room {
+                    let byte = object.at::<u8>(ARRAY_DATA + i);
+                    assert_eq!(*byte, 0, "new memory is not zero");
+                    *byte = (id + i) as u8;
+                }
+            }
+            model.slots.resize(slots.len(), None);
+            model.room = room;
+        }
+    }
+
     /// Takes what the queue has: each payload was registered for an object that is dead, and comes once.
     fn clean(&mut self) {
         let live = self.reachable();
@@ -302,13 +326,14 @@ impl World {
                 assert_eq!(object.type_id(), self.types[&model.kind]);
                 if model.kind.is_array() {
                     assert_eq!(object.array_len(), model.len);
+                    assert_eq!(object.array_room(), model.room);
                 }
                 if model.kind == Kind::Bytes {
-                    for i in 0..model.len {
+                    for i in 0..model.room {
                         assert_eq!(*object.at::<u8>(ARRAY_DATA + i), (id + i) as u8);
                     }
                 }
-                for (offset, slot) in model.kind.slots(model.len).iter().zip(&model.slots) {
+                for (offset, slot) in model.kind.slots(model.room).iter().zip(&model.slots) {
                     let value = object.load(*offset);
                     assert_eq!(value.is_some(), slot.is_some());
                     work.extend(slot.zip(value));

@@ -16,7 +16,7 @@ use crate::stubs::RACE_HELP;
 use crate::value::{Elements, Value, Whole, bytes, counted, object, places};
 
 super::table! {
-    leaf array_copy, leaf array_clear, leaf array_reverse, call array_sort, call array_order,
+    leaf array_copy, leaf array_clear, leaf array_reverse, call array_extend, call array_sort, call array_order,
 }
 
 /// `array_copy[T](from: array[T], from_index: int, to: array[T], to_index: int, count: int)`: also within one array, with overlap. The
@@ -52,13 +52,24 @@ unsafe extern "C" fn array_copy(
     }
 }
 
-/// How many elements an array has from an index on; `None` outside.
+/// How many elements an array has room for from an index on; `None` outside.
 ///
 /// # Safety
 /// `array` is a live array.
 unsafe fn rest(array: ObjectRef, index: i64) -> Option<usize> {
     // SAFETY: the caller's promise.
-    unsafe { array.array_len() }.checked_sub(usize::try_from(index).ok()?)
+    unsafe { array.array_room() }.checked_sub(usize::try_from(index).ok()?)
+}
+
+/// `array_extend[T](items: array[T], room: int) -> bool`: makes room for that many elements where the array is, if that is
+/// possible.
+unsafe extern "C" fn array_extend(context: *mut Context, items: u64, room: i64) -> u64 {
+    // SAFETY: see the module `natives`; the array is live.
+    unsafe {
+        let call = Call::new(context);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        u64::from(call.mutator().extend_array(object(items), room))
+    }
 }
 
 /// `array_clear[T](items: array[T], from: int, to: int)`: zero elements, so that they keep nothing alive.

@@ -244,7 +244,7 @@ unsafe extern "C" fn view_copy(
         if let Some(from) = view_bytes(call, [descriptor, generation, base, len], size) {
             let to = crate::value::object(to);
             let data = to.at::<u8>(medi_heap::layout::ARRAY_DATA);
-            let room = to.array_len() * size;
+            let room = to.array_room() * size;
             data.copy_from_nonoverlapping(from.as_ptr(), from.len().min(room));
         }
     }
