@@ -51,7 +51,8 @@ pub struct Options {
     /// one is taken to be live. Needs the write barrier before every reference store into an object that
     /// may have seen a safepoint. Default: off.
     pub young_cycles: bool,
-    /// The least that is allocated before a young collection; more when much is live. Default: 64 MiB.
+    /// The least that is allocated before a young collection; more when much is live, or much of what is allocated
+    /// survives. Default: 64 MiB.
     pub young_trigger: u64,
     /// How much may be allocated before the next collection (with `young_cycles`: survive before the next
     /// full one), as a multiple of what the last one found
@@ -59,7 +60,7 @@ pub struct Options {
     pub growth: f64,
     /// The least that is allocated (or survives) between two of them, however little is live. Default: 64 MiB.
     pub min_trigger: u64,
-    /// How much is allocated before the first collection. Default: 32 MiB.
+    /// How much is allocated before the first collection, at most the young trigger. Default: 64 MiB.
     pub initial_trigger: u64,
     /// How much more room a cycle is given under a limit than threads are expected to allocate while it runs, as a
     /// factor. More makes stalls rarer and cycles more frequent. Default: 1.5.
@@ -156,7 +157,7 @@ impl Default for Options {
             young_trigger: 64 << 20,
             growth: 1.5,
             min_trigger: 64 << 20,
-            initial_trigger: 32 << 20,
+            initial_trigger: 64 << 20,
             pacing: 1.5,
             return_delay: Duration::from_secs(1),
             sample_interval: 512 << 10,

@@ -24,6 +24,8 @@ const LEAST_YOUNG: u64 = 16 << 20;
 const SOFT_PART: u64 = 8;
 /// The same however little is live.
 const LEAST_SOFT: u64 = 1 << 20;
+/// What part of the allocated bytes is expected to die at least.
+const LEAST_DYING: f64 = 1.0 / 8.0;
 /// When more than this part of what is allocated survives, and room is short, a young cycle is not worth its time.
 const MOST_SURVIVAL: f64 = 0.7;
 
@@ -108,6 +110,14 @@ impl Pacer {
         (live as f64 * options.growth * self.restraint) as u64
     }
 
+    /// What is allocated at least before a young cycle looks for the dead in it: the more survives, the more, so that a
+    /// cycle finds as many dead bytes as where nothing does; but no more than there is already.
+    fn young_trigger(&self, options: &Options, live: u64) -> u64 {
+        let dying = (1.0 - self.survival).max(LEAST_DYING);
+        let wanted = (options.young_trigger as f64 / dying) as u64;
+        wanted.min(live).max(options.young_trigger)
+    }
+
     /// Decides when the next cycle is due, after one.
     pub fn plan(&self, options: &Options, space: &mut Space, full: bool) {
         let live = space.totals.live;
@@ -119,7 +129,7 @@ impl Pacer {
         space.trigger = if options.young_cycles {
             // In proportion to what is live, so that what a young cycle costs by being asked too often
             // (it takes what is half built to be old) stays in proportion, too.
-            (growth / 2).max(options.young_trigger)
+            (growth / 2).max(self.young_trigger(options, live))
         } else {
             grown
         };
@@ -211,6 +221,19 @@ mod tests {
         assert_eq!(trigger(&pacer, &of(None, Some(900)), 1000), 125);
         pacer.restrain(0.5);
         assert_eq!(trigger(&pacer, &of(None, None), 1000), 375);
+    }
+
+    #[test]
+    fn young_cycles_wait_for_something_to_have_died() {
+        let mut pacer = Pacer::new();
+        let options = Options { growth: 0.1, ..Options::default() };
+        pacer.note_cycle(false, 75, 100, Duration::from_millis(1));
+        assert_eq!(trigger(&pacer, &options, 200), 200, "no more than is live");
+        assert_eq!(trigger(&pacer, &options, 1000), 256, "a quarter of it dies");
+        pacer.note_cycle(false, 100, 100, Duration::from_millis(1));
+        assert_eq!(trigger(&pacer, &options, 5000), 512);
+        pacer.note_cycle(false, 0, 100, Duration::from_millis(1));
+        assert_eq!(trigger(&pacer, &options, 500), 64);
     }
 
     #[test]
