@@ -28,6 +28,12 @@ pub struct Soak {
     /// By how many percent the mean footprint of a window may differ from that of the first.
     #[arg(long, default_value_t = 5.0)]
     tolerance: f64,
+    /// The part of the run that is warm-up, from 0 to 1.
+    #[arg(long, default_value_t = 0.2)]
+    warm_up: f64,
+    /// Into how many windows the rest is divided.
+    #[arg(long, default_value_t = 8)]
+    windows: usize,
     /// The patients: a folder of FHIR bundles.
     #[arg(long, default_value = "examples/data/hospital")]
     data: PathBuf,
@@ -40,9 +46,6 @@ pub struct Soak {
 }
 
 const SAMPLE_EVERY: Duration = Duration::from_millis(50);
-/// The part of the run that is warm-up.
-const WARM_UP: f64 = 0.2;
-const WINDOWS: usize = 8;
 
 /// The resident set, in MiB, at a moment of the run between 0 and 1.
 type Sample = (f64, f64);
@@ -69,7 +72,7 @@ impl Soak {
         if !status.success() {
             return Err(io::Error::other(format!("the program ended with {status}")));
         }
-        let windows = windows(&samples)?;
+        let windows = windows(&samples, self.warm_up, self.windows)?;
         let first = windows[0].mean;
         println!("window    mean MiB  peak MiB  against the first");
         for (i, Window { mean, peak }) in windows.iter().enumerate() {
@@ -82,7 +85,7 @@ impl Soak {
         println!(
             "{} after a warm-up of {:.0} s: {worst:+.1} % at most in {:.0} s, CPU {:.0} s",
             if held { "held" } else { "NOT HELD" },
-            WARM_UP * seconds,
+            self.warm_up * seconds,
             cost.wall.as_secs_f64(),
             cost.cpu.as_secs_f64(),
         );
@@ -114,18 +117,21 @@ fn resident(statm: &str) -> Option<f64> {
     (pages > 0.0).then_some(pages * page / (1 << 20) as f64)
 }
 
-fn windows(samples: &[Sample]) -> io::Result<Vec<Window>> {
+/// What comes after the warm-up, a part of the run, in so many windows.
+fn windows(samples: &[Sample], warm_up: f64, count: usize) -> io::Result<Vec<Window>> {
+    let border = |i: usize| warm_up + (1.0 - warm_up) * i as f64 / count as f64;
     let of = |i: usize| {
-        let from = WARM_UP + (1.0 - WARM_UP) * i as f64 / WINDOWS as f64;
-        let to = WARM_UP + (1.0 - WARM_UP) * (i + 1) as f64 / WINDOWS as f64;
+        let (from, to) = (border(i), border(i + 1));
         let here = samples.iter().filter(|(at, _)| (from..to).contains(at)).map(|(_, rss)| *rss);
         let here: Vec<f64> = here.collect();
         let mean = here.iter().sum::<f64>() / here.len() as f64;
         let peak = here.iter().copied().fold(0.0, f64::max);
         (!here.is_empty()).then_some(Window { mean, peak })
     };
-    let windows: Option<Vec<Window>> = (0..WINDOWS).map(of).collect();
-    windows.ok_or_else(|| io::Error::other("the run was too short: take more --minutes"))
+    let windows: Option<Vec<Window>> = (0..count.max(1)).map(of).collect();
+    windows.ok_or_else(|| {
+        io::Error::other("a window holds no sample: take more --minutes, or a --warm-up below 1")
+    })
 }
 
 #[cfg(test)]
@@ -143,10 +149,10 @@ mod tests {
         // In the middle between the borders of windows, which are not exact.
         let sample = |i| ((i as f64 + 0.5) / 1000.0, i as f64);
         let samples: Vec<Sample> = (0..1000).map(sample).collect();
-        let windows = windows(&samples).unwrap();
-        assert_eq!(windows.len(), WINDOWS);
+        let windows = windows(&samples, 0.2, 8).unwrap();
+        assert_eq!(windows.len(), 8);
         assert_eq!((windows[0].mean, windows[0].peak), (249.5, 299.0));
         assert_eq!((windows[7].mean, windows[7].peak), (949.5, 999.0));
-        assert!(self::windows(&samples[..300]).is_err());
+        assert!(self::windows(&samples[..300], 0.2, 8).is_err());
     }
 }
