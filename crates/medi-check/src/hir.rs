@@ -139,8 +139,8 @@ pub enum ExprKind {
     Closure {
         params: Vec<LocalId>,
         body: Box<Expr>,
-        /// It is what a task runs: it takes along the values that variables have now, not the variables.
-        task: bool,
+        /// What a task runs takes along the values that variables have now, not the variables.
+        task: Option<Task>,
     },
     Call {
         func: FuncId,
@@ -241,6 +241,13 @@ pub enum ExprKind {
     Return(Option<Box<Expr>>),
     Break,
     Continue,
+}
+
+/// What a task is started by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Task {
+    Spawn,
+    Parallel,
 }
 
 #[derive(Debug)]
@@ -401,4 +408,70 @@ pub enum Intrinsic {
     ScopeLen,
     /// `view.slice(from, to)`.
     ViewSlice,
+    /// `view.split_at(n)`: the elements before `n`, and those from `n` on.
+    ViewSplit,
+    /// `Owned.buffer(bytes)`.
+    OwnedBuffer,
+    /// `pin(x)`.
+    Pin,
+    /// The object of a pin.
+    Unpin,
+    /// `view.load(i)`.
+    AtomicLoad(Ordering),
+    /// `view.store(i, x)`.
+    AtomicStore(Ordering),
+    /// `view.add(i, x)` and its kin: what was there before.
+    AtomicUpdate(AtomicOp, Ordering),
+    /// `view.compare_swap(i, expected, new)`: whether what was there was expected, and is the new one now.
+    AtomicCompareSwap(Ordering),
+    /// `fence(.acquire)`.
+    Fence(Ordering),
+}
+
+/// What an access to an atomic, or a fence, orders. The code generator may order more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Ordering {
+    Relaxed,
+    Acquire,
+    Release,
+    AcqRel,
+    SeqCst,
+}
+
+impl Ordering {
+    /// Its name in source, and the other way round.
+    pub const NAMES: [(&'static str, Ordering); 5] = [
+        ("relaxed", Ordering::Relaxed),
+        ("acquire", Ordering::Acquire),
+        ("release", Ordering::Release),
+        ("acq_rel", Ordering::AcqRel),
+        ("seq_cst", Ordering::SeqCst),
+    ];
+
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, order)| *order == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// How an atomic changes in one step.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum AtomicOp {
+    /// Wraps on overflow.
+    Add,
+    Swap,
+    Min,
+    Max,
+}
+
+impl AtomicOp {
+    pub const NAMES: [(&'static str, AtomicOp); 4] = [
+        ("add", AtomicOp::Add),
+        ("swap", AtomicOp::Swap),
+        ("min", AtomicOp::Min),
+        ("max", AtomicOp::Max),
+    ];
+
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, op)| *op == self).map_or("", |(name, _)| name)
+    }
 }

@@ -6,7 +6,7 @@
 //! [`StmtKind::Safepoint`] on each back-edge, [`StmtKind::ScopeEnter`] and [`StmtKind::ScopeExit`] on each edge into and
 //! out of a scope (errors that stop the program leave scopes through the runtime, which frees the same memory), and
 //! bounds checks before raw element accesses. What the scope checker needs is explicit too: which value borrows from
-//! which scope ([`Rvalue::Allocate`], [`Rvalue::MakeView`], [`Rvalue::SliceView`]), moves ([`Operand::Move`]) and frees.
+//! which scope ([`Rvalue::Allocate`], [`Rvalue::MakeView`], [`Rvalue::SliceView`], [`Rvalue::SplitView`]), moves ([`Operand::Move`]) and frees.
 //!
 //! Initialising stores of a new object need no barrier and are part of the `New…` rvalues.
 
@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use medi_syntax::source::Span;
 
+pub use crate::hir::{AtomicOp, Ordering};
 use crate::types::{Ty, TyId, Types};
 
 pub use display::display;
@@ -115,7 +116,8 @@ pub fn holds_references(types: &Types, ty: TyId, is_plain_enum: &dyn Fn(TyId) ->
     match types.get(ty) {
         Ty::Unit | Ty::Never | Ty::Bool | Ty::Byte | Ty::Int | Ty::Float => false,
         // The memory of scopes is the region's, not the collector's.
-        Ty::Buffer | Ty::View(_) => false,
+        Ty::Buffer | Ty::View(_) | Ty::Owned(_) | Ty::Atomic(_) => false,
+        Ty::Pin(_) => true,
         Ty::Enum(..) => !is_plain_enum(ty),
         Ty::Tuple(parts) => parts.iter().any(|part| holds_references(types, *part, is_plain_enum)),
         Ty::Optional(inner) => holds_references(types, *inner, is_plain_enum),
@@ -270,8 +272,16 @@ pub enum StmtKind {
     ScopeEnter(ScopeId),
     /// Frees what the scope allocated, in reverse order.
     ScopeExit(ScopeId),
-    /// `free(buffer)`; a second one stops the program.
+    /// `free(x)` of a buffer or of [`Ty::Owned`] memory; a second one stops the program.
     Free(Operand),
+    /// Checked as [`StmtKind::SetScopeElem`] is.
+    AtomicStore {
+        view: Operand,
+        index: Operand,
+        value: Operand,
+        order: Ordering,
+    },
+    Fence(Ordering),
     /// A thread may come to a handshake or a collection here.
     Safepoint,
 }
@@ -470,6 +480,47 @@ pub enum Rvalue {
         view: Operand,
         from: Operand,
         to: Operand,
+    },
+    /// Looks into the same memory, twice: elements `0..at`, and those from `at` on; no element is in both.
+    SplitView {
+        /// Of both views.
+        ty: TyId,
+        view: Operand,
+        at: Operand,
+    },
+    /// Memory that no scope owns: who holds the value frees it, or gives it on.
+    OwnedBuffer {
+        bytes: Operand,
+    },
+    /// Of a collected object, by the task that evaluates it.
+    Pin {
+        ty: TyId,
+        object: Operand,
+    },
+    /// The object of a pin; stops the program in another task than the pin's, and when the object is a list that was
+    /// resized since.
+    Unpin(Operand),
+    /// Checked as [`Rvalue::GetScopeElem`] is.
+    AtomicLoad {
+        view: Operand,
+        index: Operand,
+        order: Ordering,
+    },
+    /// What was there before.
+    AtomicUpdate {
+        op: AtomicOp,
+        view: Operand,
+        index: Operand,
+        value: Operand,
+        order: Ordering,
+    },
+    /// Whether the new value is there now.
+    AtomicCompareSwap {
+        view: Operand,
+        index: Operand,
+        expected: Operand,
+        new: Operand,
+        order: Ordering,
     },
     /// Of a buffer (bytes) or view (elements); checks that the memory is alive.
     ScopeLen(Operand),

@@ -46,6 +46,12 @@ pub enum Ty {
     Buffer,
     /// Scope memory: a typed window on a buffer, of a plain type.
     View(TyId),
+    /// `Owned[Buffer]`: raw bytes that belong to no scope, but to who holds them.
+    Owned(TyId),
+    /// A collected object that is not resized while the pin is in use, and the task that made the pin.
+    Pin(TyId),
+    /// An element of a view that tasks may change at the same time; `int` where it is read.
+    Atomic(TyId),
     /// A type parameter, by position: those of the receiver's type first, then the function's own.
     Param(u32),
     /// A box for a `var` that a closure captures; made by the lowering, never by the checker.
@@ -66,6 +72,9 @@ impl Ty {
             | Ty::Optional(part)
             | Ty::Result(part)
             | Ty::View(part)
+            | Ty::Owned(part)
+            | Ty::Pin(part)
+            | Ty::Atomic(part)
             | Ty::Cell(part) => (&[], Some(*part)),
             Ty::Unit
             | Ty::Never
@@ -97,6 +106,9 @@ impl Ty {
             Ty::Optional(part) => Ty::Optional(change(part)),
             Ty::Result(part) => Ty::Result(change(part)),
             Ty::View(part) => Ty::View(change(part)),
+            Ty::Owned(part) => Ty::Owned(change(part)),
+            Ty::Pin(part) => Ty::Pin(change(part)),
+            Ty::Atomic(part) => Ty::Atomic(change(part)),
             Ty::Cell(part) => Ty::Cell(change(part)),
             other => other,
         }

@@ -191,6 +191,7 @@ impl Builder<'_> {
             | mir::Rvalue::MakeSome { ty, .. }
             | mir::Rvalue::MakeOk { ty, .. }
             | mir::Rvalue::MakeErr { ty, .. }
+            | mir::Rvalue::Pin { ty, .. }
             | mir::Rvalue::MakeView { ty, .. } => {
                 self.shape(*ty);
             }
@@ -225,7 +226,12 @@ impl Builder<'_> {
             Ty::Byte => self.shapes.add(name, Kind::Byte),
             Ty::Int => self.shapes.add(name, Kind::Int),
             Ty::Float => self.shapes.add(name, Kind::Float),
-            Ty::Buffer => self.shapes.add(name, Kind::Buffer),
+            Ty::Buffer | Ty::Owned(_) => self.shapes.add(name, Kind::Buffer),
+            Ty::Atomic(_) => self.shapes.add(name, Kind::Int),
+            Ty::Pin(object) => {
+                let object = self.shape(object);
+                self.shapes.add(name, Kind::Pin { object })
+            }
             Ty::Func { .. } => self.shapes.add(name, Kind::Func),
             Ty::Str => {
                 let id = self.shapes.declare_reference(name.clone());
@@ -395,6 +401,9 @@ pub fn type_name(program: &mir::Program, ty: TyId) -> String {
         Ty::Optional(inner) => format!("{}?", type_name(program, *inner)),
         Ty::Result(inner) => format!("Result[{}]", type_name(program, *inner)),
         Ty::View(inner) => format!("View[{}]", type_name(program, *inner)),
+        Ty::Owned(inner) => format!("Owned[{}]", type_name(program, *inner)),
+        Ty::Pin(inner) => format!("Pin[{}]", type_name(program, *inner)),
+        Ty::Atomic(inner) => format!("Atomic[{}]", type_name(program, *inner)),
         Ty::Cell(inner) => format!("captured {}", type_name(program, *inner)),
         Ty::Func { params, result } if *result == Types::UNIT => {
             format!("func({})", list(params))

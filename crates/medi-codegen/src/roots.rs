@@ -328,7 +328,8 @@ pub fn operands<'a>(stmt: &'a StmtKind, each: &mut dyn FnMut(&'a Operand)) {
             each(value);
         }
         StmtKind::SetElem { array: base, index, value }
-        | StmtKind::SetScopeElem { base, index, value } => {
+        | StmtKind::SetScopeElem { base, index, value }
+        | StmtKind::AtomicStore { view: base, index, value, .. } => {
             each(base);
             each(index);
             each(value);
@@ -339,7 +340,10 @@ pub fn operands<'a>(stmt: &'a StmtKind, each: &mut dyn FnMut(&'a Operand)) {
             each(len);
         }
         StmtKind::Free(buffer) => each(buffer),
-        StmtKind::ScopeEnter(_) | StmtKind::ScopeExit(_) | StmtKind::Safepoint => {}
+        StmtKind::ScopeEnter(_)
+        | StmtKind::ScopeExit(_)
+        | StmtKind::Safepoint
+        | StmtKind::Fence(_) => {}
     }
 }
 
@@ -364,18 +368,30 @@ fn rvalue_operands<'a>(rvalue: &'a Rvalue, each: &mut dyn FnMut(&'a Operand)) {
         | Rvalue::VariantTag(a)
         | Rvalue::GetVariantField { value: a, .. }
         | Rvalue::Allocate { bytes: a, .. }
+        | Rvalue::OwnedBuffer { bytes: a }
+        | Rvalue::Pin { object: a, .. }
+        | Rvalue::Unpin(a)
         | Rvalue::ScopeLen(a) => each(a),
         Rvalue::Binary(_, a, b)
         | Rvalue::GetElem { array: a, index: b }
-        | Rvalue::GetScopeElem { base: a, index: b } => {
+        | Rvalue::GetScopeElem { base: a, index: b }
+        | Rvalue::SplitView { view: a, at: b, .. }
+        | Rvalue::AtomicLoad { view: a, index: b, .. } => {
             each(a);
             each(b);
         }
         Rvalue::MakeView { buffer: a, offset: b, len: c, .. }
-        | Rvalue::SliceView { view: a, from: b, to: c } => {
+        | Rvalue::SliceView { view: a, from: b, to: c }
+        | Rvalue::AtomicUpdate { view: a, index: b, value: c, .. } => {
             each(a);
             each(b);
             each(c);
+        }
+        Rvalue::AtomicCompareSwap { view, index, expected, new, .. } => {
+            each(view);
+            each(index);
+            each(expected);
+            each(new);
         }
         Rvalue::NewRecord { fields: all, .. }
         | Rvalue::NewVariant { fields: all, .. }

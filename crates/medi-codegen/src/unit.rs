@@ -32,10 +32,24 @@ pub enum ScopeNative {
     Free,
     View,
     Raise,
+    OwnedAllocate,
+    OwnedFree,
+    PinRaise,
+    TaskNumber,
 }
 
-const SCOPE_NATIVES: [&str; 6] =
-    ["scope_enter", "scope_exit", "scope_allocate", "scope_free", "scope_view", "scope_raise"];
+const SCOPE_NATIVES: [&str; 10] = [
+    "scope_enter",
+    "scope_exit",
+    "scope_allocate",
+    "scope_free",
+    "scope_view",
+    "scope_raise",
+    "owned_allocate",
+    "owned_free",
+    "pin_raise",
+    "task_number",
+];
 
 pub struct Unit<'a> {
     pub program: &'a mir::Program,
@@ -87,7 +101,7 @@ fn mentions_scope_memory(layouts: &Layouts) -> impl Fn(&mir::Function) -> bool +
     use medi_runtime::shape::Kind;
     |function| {
         let mut kinds = function.locals.iter().map(|local| &layouts.shape(local.ty).kind);
-        kinds.any(|kind| matches!(kind, Kind::Buffer | Kind::View { .. }))
+        kinds.any(|kind| matches!(kind, Kind::Buffer | Kind::View { .. } | Kind::Pin { .. }))
     }
 }
 

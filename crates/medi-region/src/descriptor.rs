@@ -5,10 +5,9 @@
 //! Generations only grow and a descriptor is reused only after a bump, so an old handle never matches again.
 //! Each descriptor remembers how its last buffer ended, for the error message of a stale handle.
 
-use std::cell::Cell;
 use std::mem::offset_of;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The words that compiled code reads; written only by the thread that owns the buffer.
 #[repr(C)]
@@ -63,32 +62,69 @@ pub struct End {
     pub len: u64,
 }
 
-/// A descriptor with what only this crate needs to know of its buffer.
+/// A descriptor with what only this crate needs to know of its buffer. Only who owns the buffer writes; others may
+/// read what is told of its end, and see a mixture if the buffer's memory is used for another one meanwhile.
 #[repr(C)]
 pub(crate) struct Slot {
     /// First, so that a descriptor's address is its slot's.
     pub(crate) descriptor: Descriptor,
     /// Index in the list of live buffers.
-    pub(crate) live: Cell<usize>,
-    pub(crate) allocated_at: Cell<u64>,
-    last: Cell<Option<(u64, End)>>,
+    live: AtomicU64,
+    allocated_at: AtomicU64,
+    last: LastEnd,
+}
+
+/// How the last buffer of a slot ended.
+#[derive(Default)]
+struct LastEnd {
+    /// 0 when none has.
+    generation: AtomicU64,
+    freed: AtomicBool,
+    allocated_at: AtomicU64,
+    ended_at: AtomicU64,
+    len: AtomicU64,
 }
 
 impl Slot {
+    fn new() -> Self {
+        let descriptor = Descriptor {
+            generation: AtomicU64::new(1),
+            base: AtomicU64::new(0),
+            len: AtomicU64::new(0),
+        };
+        Self {
+            descriptor,
+            live: AtomicU64::new(0),
+            allocated_at: AtomicU64::new(0),
+            last: LastEnd::default(),
+        }
+    }
+
+    pub(crate) fn live(&self) -> usize {
+        self.live.load(Ordering::Relaxed) as usize
+    }
+
+    pub(crate) fn allocated_at(&self) -> u64 {
+        self.allocated_at.load(Ordering::Relaxed)
+    }
+
     /// A buffer begins; answers its generation.
     pub(crate) fn begin(&self, base: u64, len: u64, live: usize, site: u64) -> u64 {
         self.descriptor.base.store(base, Ordering::Relaxed);
         self.descriptor.len.store(len, Ordering::Relaxed);
-        self.live.set(live);
-        self.allocated_at.set(site);
+        self.live.store(live as u64, Ordering::Relaxed);
+        self.allocated_at.store(site, Ordering::Relaxed);
         self.descriptor.generation()
     }
 
     /// The buffer ends: every handle to it is stale from here on.
     pub(crate) fn end(&self, ending: Ending, ended_at: u64) {
-        let (generation, len) = (self.descriptor.generation(), self.descriptor.len());
-        let end = End { ending, allocated_at: self.allocated_at.get(), ended_at, len };
-        self.last.set(Some((generation, end)));
+        let generation = self.descriptor.generation();
+        self.last.freed.store(ending == Ending::Freed, Ordering::Relaxed);
+        self.last.allocated_at.store(self.allocated_at(), Ordering::Relaxed);
+        self.last.ended_at.store(ended_at, Ordering::Relaxed);
+        self.last.len.store(self.descriptor.len(), Ordering::Relaxed);
+        self.last.generation.store(generation, Ordering::Relaxed);
         self.descriptor.generation.store(generation + 1, Ordering::Relaxed);
         self.descriptor.base.store(0, Ordering::Relaxed);
         self.descriptor.len.store(0, Ordering::Relaxed);
@@ -96,7 +132,16 @@ impl Slot {
 
     /// How the buffer of that generation ended, unless the descriptor has been reused since.
     pub(crate) fn ending_of(&self, generation: u64) -> Option<End> {
-        self.last.get().filter(|(g, _)| *g == generation).map(|(_, end)| end)
+        let last = &self.last;
+        (last.generation.load(Ordering::Relaxed) == generation).then(|| End {
+            ending: match last.freed.load(Ordering::Relaxed) {
+                true => Ending::Freed,
+                false => Ending::ScopeExited,
+            },
+            allocated_at: last.allocated_at.load(Ordering::Relaxed),
+            ended_at: last.ended_at.load(Ordering::Relaxed),
+            len: last.len.load(Ordering::Relaxed),
+        })
     }
 }
 
@@ -122,16 +167,5 @@ impl Pool {
 
     pub(crate) fn give_back(&mut self, slot: NonNull<Slot>) {
         self.free.push_back(slot);
-    }
-}
-
-impl Slot {
-    fn new() -> Self {
-        let descriptor = Descriptor {
-            generation: AtomicU64::new(1),
-            base: AtomicU64::new(0),
-            len: AtomicU64::new(0),
-        };
-        Self { descriptor, live: Cell::new(0), allocated_at: Cell::new(0), last: Cell::new(None) }
     }
 }

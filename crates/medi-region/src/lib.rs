@@ -14,9 +14,11 @@
 mod chunk;
 pub mod descriptor;
 mod mapping;
+mod owned;
 mod scopes;
 
 pub use descriptor::{Descriptor, End, Ending};
+pub use owned::OwnedBuffers;
 pub use scopes::{AllocateError, Buffer, FreeError, Ledger, Options, Refused, Scopes, Unlimited};
 
 /// Of every buffer, in bytes: a cache line, and the widest vector register.

@@ -70,9 +70,14 @@ impl fmt::Display for AllocateError {
 
 impl std::error::Error for AllocateError {}
 
-/// A free of a buffer that does not live: how it ended, unless that is too long ago to be known.
+/// A free of a buffer that is not to be freed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct FreeError(pub Option<End>);
+pub enum FreeError {
+    /// It does not live: how it ended, unless that is too long ago to be known.
+    Ended(Option<End>),
+    /// It belongs to a scope of another thread.
+    Foreign,
+}
 
 enum Memory {
     /// Bumped out of the chunks, between these marks.
@@ -212,10 +217,16 @@ impl<L: Ledger> Scopes<L> {
         // SAFETY: the caller's promise; a descriptor is the first field of its slot, which never moves.
         let slot = unsafe { &*descriptor.cast::<Slot>() };
         if slot.descriptor.generation() != generation {
-            return Err(FreeError(slot.ending_of(generation)));
+            return Err(FreeError::Ended(slot.ending_of(generation)));
         }
-        let index = slot.live.get();
-        let Some(live) = self.live[index].take() else { return Err(FreeError(None)) };
+        let index = slot.live();
+        let own = |live: &Option<Live>| {
+            live.as_ref().is_some_and(|l| l.slot.as_ptr().cast_const().cast() == descriptor)
+        };
+        let Some(live) = self.live.get_mut(index).filter(|live| own(live)).and_then(Option::take)
+        else {
+            return Err(FreeError::Foreign);
+        };
         self.end(&live, Ending::Freed, site);
         match live.memory {
             Memory::Large { .. } => self.ledger.release(live.charged),
@@ -251,7 +262,7 @@ impl<L: Ledger> Scopes<L> {
     /// The descriptor's address came from [`Scopes::allocate`] of this value.
     pub unsafe fn allocated_at(&self, descriptor: *const Descriptor) -> u64 {
         // SAFETY: the caller's promise, as in `free`.
-        unsafe { &*descriptor.cast::<Slot>() }.allocated_at.get()
+        unsafe { &*descriptor.cast::<Slot>() }.allocated_at()
     }
 
     fn end(&mut self, live: &Live, ending: Ending, site: u64) {

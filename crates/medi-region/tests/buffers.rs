@@ -2,10 +2,12 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use medi_region::{
-    ALIGNMENT, AllocateError, Buffer, Ending, FreeError, LARGE, Ledger, Options, Refused, Scopes,
-    Unlimited,
+    ALIGNMENT, AllocateError, Buffer, Ending, FreeError, LARGE, Ledger, Options, OwnedBuffers,
+    Refused, Scopes, Unlimited,
 };
 use proptest::prelude::*;
 
@@ -93,7 +95,7 @@ fn a_second_free_is_an_error_that_knows_both_places() {
         (first, scopes.free(buffer.descriptor, buffer.generation, 9))
     };
     assert!(first.is_ok());
-    let Err(FreeError(Some(end))) = second else { panic!("freed twice: {second:?}") };
+    let Err(FreeError::Ended(Some(end))) = second else { panic!("freed twice: {second:?}") };
     assert_eq!((end.ending, end.allocated_at, end.ended_at, end.len), (Ending::Freed, 7, 8, 100));
 }
 
@@ -230,4 +232,61 @@ proptest! {
         drop(scopes);
         prop_assert_eq!(ledger.charged.get(), 0);
     }
+}
+
+/// Counts for several threads.
+#[derive(Default)]
+struct Total(AtomicU64);
+
+impl Ledger for &Total {
+    fn charge(&self, bytes: u64) -> Result<(), Refused> {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn release(&self, bytes: u64) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn an_owned_buffer_is_freed_once_on_any_thread_and_pays_back_its_charge() {
+    let total = Total::default();
+    let charged = || total.0.load(Ordering::Relaxed);
+    let owned = OwnedBuffers::new(&total);
+    for bytes in [0, 100, LARGE as u64] {
+        let buffer = owned.allocate(bytes, 7).expect("there is memory");
+        // SAFETY: the descriptor stays in place as long as `owned`.
+        let descriptor = unsafe { &*buffer.descriptor };
+        assert_eq!(descriptor.base() as usize % ALIGNMENT, 0);
+        assert_eq!((descriptor.len(), owned.live_buffers()), (bytes, 1));
+        let address = buffer.descriptor.expose_provenance();
+        let generation = buffer.generation;
+        let free = || {
+            let descriptor = std::ptr::with_exposed_provenance(address);
+            // SAFETY: the address is that of the descriptor.
+            unsafe { owned.free(descriptor, generation, 8) }
+        };
+        let freed = thread::scope(|scope| scope.spawn(free).join()).expect("no panic");
+        assert_eq!(freed, Ok(()));
+        let Err(FreeError::Ended(Some(end))) = free() else { panic!("freed twice") };
+        assert_eq!((end.allocated_at, end.ended_at, end.len), (7, 8, bytes));
+        assert_eq!(charged(), 0);
+    }
+    owned.allocate(64, 0).expect("there is memory");
+    drop(owned);
+    assert_eq!(charged(), 0);
+}
+
+#[test]
+fn a_buffer_is_not_freed_by_scopes_that_it_is_not_of() {
+    let (mut mine, mut others) = (scopes(), scopes());
+    mine.enter();
+    others.enter();
+    let buffer = mine.allocate(64, 0).expect("there is memory");
+    others.allocate(64, 0).expect("there is memory");
+    // SAFETY: the descriptor is that of a buffer that lives.
+    let freed = unsafe { others.free(buffer.descriptor, buffer.generation, 0) };
+    assert_eq!(freed, Err(FreeError::Foreign));
+    assert!(is_alive(buffer));
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use medi_heap::{Heap, Mutator, ObjectRef, OutOfMemory, Root, layout};
+use medi_region::OwnedBuffers;
 
 use crate::code_map::CodeMap;
 use crate::context::Context;
@@ -18,7 +19,7 @@ use crate::output::Output;
 use crate::pool::POLL_CANCEL;
 use crate::shape::Shapes;
 use crate::stack::{self, Departure, Frames};
-use crate::thread::{Run, Stop, Thread};
+use crate::thread::{HeapLedger, Run, Stop, Thread};
 use crate::value::{ArrayTypes, object};
 use crate::work::Execution;
 
@@ -105,6 +106,11 @@ impl Call {
     pub fn run(&self) -> &Arc<Run> {
         // SAFETY: as for shapes.
         unsafe { &(*self.thread()).run }
+    }
+
+    /// Buffers that no scope owns.
+    pub fn owned(&self) -> &OwnedBuffers<HeapLedger> {
+        &self.run().owned
     }
 
     pub fn handles(&self) -> &Handles {

@@ -23,6 +23,8 @@ pub mod codes {
     pub const RACE: &str = "R0016";
     /// Memory of a scope that another task opened.
     pub const FOREIGN_SCOPE: &str = "R0017";
+    /// A pin in another task than the one that made it, or of a list that was resized.
+    pub const PIN: &str = "R0018";
     /// A mistake of the compiler or the runtime.
     pub const INTERNAL: &str = "R0099";
 }

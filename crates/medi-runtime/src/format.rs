@@ -195,6 +195,7 @@ impl Printer<'_> {
                 }
                 Kind::Buffer => self.buffer(value),
                 Kind::View { element } => self.view(value, *element),
+                Kind::Pin { object } => self.value(Value { at: value.at, shape: *object }),
                 Kind::List { .. }
                 | Kind::Map { .. }
                 | Kind::Record { .. }

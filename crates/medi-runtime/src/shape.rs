@@ -111,6 +111,10 @@ pub enum Kind {
     View {
         element: ShapeId,
     },
+    /// An object; the array that it keeps its elements in, if it is a list; the number of the task that made the pin.
+    Pin {
+        object: ShapeId,
+    },
     /// The box of a captured `var`.
     Cell {
         value: Place,
@@ -417,6 +421,9 @@ impl Shapes {
                 (round_up(value.offset + self.get(value.shape).size, 8), 8, scalars)
             }
             Kind::Buffer => (16, 8, vec![(0, Scalar::I64), (8, Scalar::I64)]),
+            Kind::Pin { .. } => {
+                (24, 8, vec![(0, Scalar::Ref), (8, Scalar::Ref), (16, Scalar::I64)])
+            }
             Kind::View { .. } => (32, 8, (0..4).map(|index| (8 * index, Scalar::I64)).collect()),
         }
     }

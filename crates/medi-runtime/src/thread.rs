@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use crossbeam_deque::Worker;
 use medi_heap::{CleanerQueue, Heap, Mutator, ObjectRef, OutOfMemory, RootRange, layout};
-use medi_region::{Ledger, Refused, Scopes};
+use medi_region::{Ledger, OwnedBuffers, Refused, Scopes};
 
 use crate::code_map::CodeMap;
 use crate::context::Context;
@@ -101,6 +101,7 @@ pub struct Run {
     hash_seed: u64,
     literals: OnceLock<Literals>,
     pub(crate) handles: Handles,
+    pub(crate) owned: OwnedBuffers<HeapLedger>,
     /// Numbers of open files that the program has lost.
     pub(crate) lost_files: CleanerQueue<i64>,
     pub(crate) pool: Pool,
@@ -178,6 +179,7 @@ impl Session {
             hash_seed: seed(),
             literals: OnceLock::new(),
             handles: Handles::default(),
+            owned: OwnedBuffers::new(HeapLedger(heap.clone())),
             lost_files: CleanerQueue::new(heap),
             pool: Pool::new(limits),
             _owner: owner,

@@ -269,6 +269,8 @@ pub enum ExprKind {
     },
     Block(Block),
     Scope(Box<Scope>),
+    /// `.acquire`, as an argument of a fence or of an access to an atomic.
+    Order(Ident),
     /// `own T { … } in name`; not in this version.
     Own {
         value: Box<Expr>,

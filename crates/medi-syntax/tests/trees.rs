@@ -225,6 +225,7 @@ fn expr(value: &Expr) -> String {
             format!("(own {} {scope})", expr(value))
         }
         ExprKind::Spawn(task) => format!("(spawn {})", expr(task)),
+        ExprKind::Order(name) => format!("(order {})", name.name),
         ExprKind::Error => "ERROR".into(),
     }
 }

@@ -11,6 +11,7 @@ use medi_syntax::source::Span;
 use super::infer::{Infer, Unknown};
 use super::names::Receiver;
 use super::{Checker, coerce::Reason};
+pub(super) use crate::hir::Task;
 use crate::hir::{self, FuncId, LocalId};
 use crate::types::{Ty, TyId, Types};
 
@@ -84,13 +85,6 @@ impl Frame {
     }
 }
 
-/// What a task is started by.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Task {
-    Spawn,
-    Parallel,
-}
-
 #[derive(Default)]
 pub(super) struct Loop {
     pub(super) left_by_break: bool,
@@ -113,7 +107,7 @@ pub(super) enum Later {
     /// A value of the type is printed or made into text.
     Printable(TyId, Span),
     /// A value of the type goes into a task or comes out of it.
-    Shared { ty: TyId, span: Span, name: Option<String> },
+    Shared { ty: TyId, span: Span, name: Option<String>, task: Task },
 }
 
 pub(super) struct Body<'c, 'a> {

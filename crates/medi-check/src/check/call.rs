@@ -227,6 +227,9 @@ impl Body<'_, '_> {
                         diagnostic.help("a buffer comes from `allocate(bytes)` in a `scope`")
                     }
                     "View" => diagnostic.help("a view comes from a buffer: `b.view[float]()`"),
+                    "Owned" => diagnostic.help("owned memory is `Owned.buffer(bytes)`"),
+                    "Pin" => diagnostic.help("a pin is made by `pin(x)`"),
+                    "Atomic" => diagnostic.help("atomics lie in a view: `b.view[Atomic[int]]()`"),
                     "Result" => diagnostic.help("return the value itself, or `fail(\"message\")`"),
                     _ => diagnostic.help("make a value of it by one of its variants or functions"),
                 }
@@ -274,6 +277,9 @@ impl Body<'_, '_> {
             self.report(diagnostic);
             self.check_args_anyway(args);
             return Some(self.error_expr(span));
+        }
+        if word == "Owned" && name.name == "buffer" {
+            return Some(self.owned_buffer(args, span));
         }
         let (receiver, shown) = match self.c.find_type(word, self.library) {
             Some(TypeName::Enum(id)) => {
@@ -370,6 +376,10 @@ impl Body<'_, '_> {
         };
         let found = kind.map_or(vec![], |kind| self.methods(kind, word));
         if found.is_empty() {
+            if let Ty::Pin(_) = *self.ty(receiver.ty) {
+                let receiver = self.unwrapped(receiver);
+                return self.call_method(receiver, name, type_args, args, span, want);
+            }
             if let Ty::Result(inner) = *self.ty(receiver.ty) {
                 if let ("or", [default]) = (word, args) {
                     return self.result_or(receiver, inner, &default.value, span);

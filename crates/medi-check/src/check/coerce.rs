@@ -130,10 +130,15 @@ impl Body<'_, '_> {
         }
     }
 
-    /// A result's value where something is done with it; other values stay.
+    /// A result's value, or what a pin holds, where something is done with it; other values stay.
     pub(super) fn unwrapped(&mut self, expr: hir::Expr) -> hir::Expr {
         match *self.ty(expr.ty) {
             Ty::Result(inner) => converted(Conversion::UnwrapResult, expr, inner),
+            Ty::Pin(inner) => {
+                let span = expr.span;
+                let kind = ExprKind::Intrinsic { op: hir::Intrinsic::Unpin, args: vec![expr] };
+                hir::Expr { kind, ty: inner, span }
+            }
             _ => expr,
         }
     }

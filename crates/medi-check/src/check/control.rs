@@ -347,7 +347,7 @@ impl Body<'_, '_> {
         }
         let result = self.shallow(result);
         let ty = self.intern(Ty::Func { params: types, result });
-        let kind = ExprKind::Closure { params: locals, body: Box::new(body), task: false };
+        let kind = ExprKind::Closure { params: locals, body: Box::new(body), task: None };
         hir::Expr { kind, ty, span }
     }
 

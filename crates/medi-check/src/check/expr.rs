@@ -146,6 +146,13 @@ impl Body<'_, '_> {
             A::Match { subject, arms } => self.match_expr(subject, arms, span, want),
             A::Block(block) => self.block(block, want),
             A::Scope(scope) => self.scope(scope, span, want),
+            A::Order(name) => {
+                let message = format!("`.{}` is no value", name.name);
+                let diagnostic = Diagnostic::error("E0324", message, span, "")
+                    .help("an order stands in `fence(.acquire)` and last in `v.load(i, .acquire)`");
+                self.report(diagnostic);
+                self.error_expr(span)
+            }
             A::Own { value, .. } => {
                 self.report(reserved::own(span));
                 self.expr(value, Want::Any);

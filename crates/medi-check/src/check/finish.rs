@@ -60,7 +60,9 @@ impl Body<'_, '_> {
                     self.report(diagnostic);
                 }
             }
-            Later::Shared { ty, span, name } => self.check_shared(ty, span, name.as_deref()),
+            Later::Shared { ty, span, name, task } => {
+                self.check_shared(ty, span, name.as_deref(), task);
+            }
             Later::Printable(ty, span) => {
                 if let Ty::Func { .. } = self.ty(ty) {
                     let shown = self.show(ty);
@@ -83,7 +85,9 @@ impl Body<'_, '_> {
             Ty::Func { .. } => Some("nobody can tell whether two functions do the same"),
             Ty::Int | Ty::Float | Ty::Byte | Ty::Str => None,
             Ty::Error | Ty::Infer(_) | Ty::Never | Ty::Param(_) => None,
-            Ty::Buffer | Ty::View(_) => Some("scope memory has no value of its own"),
+            Ty::Buffer | Ty::View(_) | Ty::Owned(_) | Ty::Pin(_) | Ty::Atomic(_) => {
+                Some("scope memory has no value of its own")
+            }
             _ if ordered => Some("only `int`, `float`, `byte` and `string` have an order"),
             Ty::Optional(inner) | Ty::Result(inner) | Ty::Array(inner) => {
                 self.incomparable(*inner, false, depth + 1)

@@ -106,7 +106,10 @@ impl Infer {
             (Ty::Array(left), Ty::Array(right))
             | (Ty::Optional(left), Ty::Optional(right))
             | (Ty::Result(left), Ty::Result(right))
-            | (Ty::View(left), Ty::View(right)) => self.unify_at(types, left, right, depth + 1),
+            | (Ty::View(left), Ty::View(right))
+            | (Ty::Owned(left), Ty::Owned(right))
+            | (Ty::Pin(left), Ty::Pin(right))
+            | (Ty::Atomic(left), Ty::Atomic(right)) => self.unify_at(types, left, right, depth + 1),
             (
                 Ty::Func { params: left, result: left_result },
                 Ty::Func { params: right, result: right_result },

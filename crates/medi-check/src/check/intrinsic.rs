@@ -13,10 +13,10 @@ use super::infer::Unknown;
 use super::names::Receiver;
 use super::overload::Given;
 use super::show::{article, count};
-use crate::hir::{self, ExprKind, FuncId, Intrinsic};
+use crate::hir::{self, AtomicOp, ExprKind, FuncId, Intrinsic, Ordering};
 use crate::types::{Ty, TyId, Types};
 
-pub(super) const NAMES: [&str; 27] = [
+pub(super) const NAMES: [&str; 29] = [
     "print",
     "str",
     "len",
@@ -42,6 +42,8 @@ pub(super) const NAMES: [&str; 27] = [
     "allocate",
     "free",
     "promote",
+    "pin",
+    "fence",
     "array_new",
     "array_len",
 ];
@@ -77,7 +79,9 @@ impl Body<'_, '_> {
             "promote" => return self.promote(args, span, want),
             "same" => return self.same(args, span),
             "allocate" => return self.allocate(args, span),
-            "free" => (Intrinsic::Free, &[Types::BUFFER]),
+            "free" => return self.free(args, span),
+            "pin" => return self.pin(args, span),
+            "fence" => return self.fence(args, span),
             "div" => (Intrinsic::Div, &[Types::INT, Types::INT]),
             "band" => (Intrinsic::BitAnd, &[Types::INT, Types::INT]),
             "bor" => (Intrinsic::BitOr, &[Types::INT, Types::INT]),
@@ -100,8 +104,7 @@ impl Body<'_, '_> {
         let Some(args) = self.fixed_args(name_of(op), types, args, span) else {
             return self.error_expr(span);
         };
-        let ty = if op == Intrinsic::Free { Types::UNIT } else { Types::INT };
-        hir::Expr { kind: ExprKind::Intrinsic { op, args }, ty, span }
+        hir::Expr { kind: ExprKind::Intrinsic { op, args }, ty: Types::INT, span }
     }
 
     /// Arguments of known types; `None` if their number is wrong, which is reported.
@@ -124,7 +127,8 @@ impl Body<'_, '_> {
 
     fn wrong_count(&mut self, name: &str, wanted: usize, given: usize, span: Span) {
         let message = format!("`{name}` takes {}, {given} given", count(wanted, "argument"));
-        let params = ["(x)", "(x, y)"].get(wanted.wrapping_sub(1)).copied().unwrap_or("()");
+        let params =
+            ["(x)", "(x, y)", "(x, y, z)"].get(wanted.wrapping_sub(1)).copied().unwrap_or("()");
         let diagnostic =
             Diagnostic::error("E0501", message, span, "").help(format!("write `{name}{params}`"));
         self.report(diagnostic);
@@ -188,7 +192,7 @@ impl Body<'_, '_> {
         let op = match self.ty(value.ty) {
             Ty::Error => return self.error_expr(span),
             Ty::Infer(_) => return self.unknown_operand(value.span),
-            Ty::Buffer | Ty::View(_) => Intrinsic::ScopeLen,
+            Ty::Buffer | Ty::View(_) | Ty::Owned(_) => Intrinsic::ScopeLen,
             Ty::Array(_) => Intrinsic::ArrayLen,
             other => {
                 let methods = Receiver::of(other).map_or(vec![], |r| self.methods(r, "len"));
@@ -497,10 +501,10 @@ impl Body<'_, '_> {
         want: Want,
     ) -> Result<hir::Expr, hir::Expr> {
         let called = match (self.ty(receiver.ty), name.name.as_str()) {
-            (Ty::Buffer | Ty::View(_) | Ty::Array(_), "len") if args.is_empty() => {
+            (Ty::Buffer | Ty::View(_) | Ty::Owned(_) | Ty::Array(_), "len") if args.is_empty() => {
                 self.len_of(receiver, span)
             }
-            (Ty::Buffer, "view") => self.view(receiver, type_args, args, span, want),
+            (Ty::Buffer | Ty::Owned(_), "view") => self.view(receiver, type_args, args, span, want),
             (Ty::View(_), "slice") => {
                 let ty = receiver.ty;
                 match self.fixed_args("slice", &[Types::INT, Types::INT], args, span) {
@@ -512,9 +516,135 @@ impl Body<'_, '_> {
                     None => self.error_expr(span),
                 }
             }
+            (Ty::View(_), "split_at") => self.split_at(receiver, args, span),
+            (Ty::View(element), word)
+                if matches!(self.ty(*element), Ty::Atomic(_))
+                    && atomic_access(word, Ordering::SeqCst).is_some() =>
+            {
+                self.atomic(receiver, name, args, span)
+            }
             _ => return Err(receiver),
         };
         Ok(called)
+    }
+
+    /// `v.split_at(n)`.
+    fn split_at(&mut self, view: hir::Expr, args: &[ast::Arg], span: Span) -> hir::Expr {
+        let ty = self.intern(Ty::Tuple(vec![view.ty; 2]));
+        let Some(at) = self.fixed_args("split_at", &[Types::INT], args, span) else {
+            return self.error_expr(span);
+        };
+        let args = std::iter::once(view).chain(at).collect();
+        hir::Expr { kind: ExprKind::Intrinsic { op: Intrinsic::ViewSplit, args }, ty, span }
+    }
+
+    /// A method of a view of atomics: an index, values, and perhaps an ordering.
+    fn atomic(
+        &mut self,
+        view: hir::Expr,
+        name: &ast::Ident,
+        args: &[ast::Arg],
+        span: Span,
+    ) -> hir::Expr {
+        let (order, rest) = match args.split_last() {
+            Some((last, rest)) if matches!(last.value.kind, ast::ExprKind::Order(_)) => {
+                (self.order(&last.value), rest)
+            }
+            _ => (Ordering::SeqCst, args),
+        };
+        let (op, values) = atomic_access(&name.name, order).expect("a method of atomics");
+        let wrong = match op {
+            Intrinsic::AtomicLoad(Ordering::Release | Ordering::AcqRel) => Some("reads"),
+            Intrinsic::AtomicStore(Ordering::Acquire | Ordering::AcqRel) => Some("writes"),
+            _ => None,
+        };
+        if let Some(what) = wrong {
+            let message = format!("`{}` only {what}: it cannot be `.{}`", name.name, order.name());
+            let help = match op {
+                Intrinsic::AtomicLoad(_) => "write `.acquire`, or leave the order out",
+                _ => "write `.release`, or leave the order out",
+            };
+            self.report(Diagnostic::error("E0324", message, span, "").help(help));
+        }
+        let types = [Types::INT; 3];
+        let Some(given) = self.fixed_args(name_of(op), &types[..=values], rest, span) else {
+            return self.error_expr(span);
+        };
+        let ty = match op {
+            Intrinsic::AtomicStore(_) => Types::UNIT,
+            Intrinsic::AtomicCompareSwap(_) => Types::BOOL,
+            _ => Types::INT,
+        };
+        let args = std::iter::once(view).chain(given).collect();
+        hir::Expr { kind: ExprKind::Intrinsic { op, args }, ty, span }
+    }
+
+    /// An ordering, which the parser has found to be one.
+    fn order(&mut self, written: &ast::Expr) -> Ordering {
+        let ast::ExprKind::Order(name) = &written.kind else { return Ordering::SeqCst };
+        let known = Ordering::NAMES.iter().find(|(known, _)| *known == name.name);
+        known.map_or(Ordering::SeqCst, |(_, order)| *order)
+    }
+
+    /// `fence(.acquire)` and its kin.
+    fn fence(&mut self, args: &[ast::Arg], span: Span) -> hir::Expr {
+        let Some(arg) = self.only_arg("fence", args, span) else { return self.error_expr(span) };
+        let order = match &arg.kind {
+            ast::ExprKind::Order(_) => self.order(arg),
+            _ => Ordering::Relaxed,
+        };
+        if order == Ordering::Relaxed {
+            let message = "a fence says what it orders";
+            let diagnostic = Diagnostic::error("E0324", message, arg.span, "")
+                .help("write `.acquire`, `.release`, `.acq_rel` or `.seq_cst`");
+            self.report(diagnostic);
+            return self.error_expr(span);
+        }
+        let kind = ExprKind::Intrinsic { op: Intrinsic::Fence(order), args: vec![] };
+        hir::Expr { kind, ty: Types::UNIT, span }
+    }
+
+    /// `free(x)` of a buffer or of owned memory.
+    fn free(&mut self, args: &[ast::Arg], span: Span) -> hir::Expr {
+        let Some(arg) = self.only_arg("free", args, span) else { return self.error_expr(span) };
+        let value = self.operand(arg, Want::Any);
+        let value = match self.ty(value.ty) {
+            Ty::Owned(_) => value,
+            _ => self.coerce(value, Types::BUFFER, Reason::Builtin("free")),
+        };
+        let kind = ExprKind::Intrinsic { op: Intrinsic::Free, args: vec![value] };
+        hir::Expr { kind, ty: Types::UNIT, span }
+    }
+
+    /// `Owned.buffer(bytes)`.
+    pub(super) fn owned_buffer(&mut self, args: &[ast::Arg], span: Span) -> hir::Expr {
+        let Some(args) = self.fixed_args("Owned.buffer", &[Types::INT], args, span) else {
+            return self.error_expr(span);
+        };
+        let ty = self.intern(Ty::Owned(Types::BUFFER));
+        hir::Expr { kind: ExprKind::Intrinsic { op: Intrinsic::OwnedBuffer, args }, ty, span }
+    }
+
+    /// `pin(x)`.
+    fn pin(&mut self, args: &[ast::Arg], span: Span) -> hir::Expr {
+        let Some(arg) = self.only_arg("pin", args, span) else { return self.error_expr(span) };
+        let value = self.operand(arg, Want::Any);
+        match self.ty(value.ty) {
+            Ty::Error => return self.error_expr(span),
+            Ty::Infer(_) => return self.unknown_operand(value.span),
+            Ty::Record(..) | Ty::Str | Ty::Array(_) | Ty::Param(_) => {}
+            _ => {
+                let shown = self.show(value.ty);
+                let message = format!("{} `{shown}` cannot be pinned", article(&shown));
+                let diagnostic = Diagnostic::error("E0325", message, value.span, "")
+                    .why("a pin holds a collected object in its place, and this is a value")
+                    .help("pin the list, map, record or string that it is a part of");
+                self.report(diagnostic);
+                return self.error_expr(span);
+            }
+        }
+        let ty = self.intern(Ty::Pin(value.ty));
+        hir::Expr { kind: ExprKind::Intrinsic { op: Intrinsic::Pin, args: vec![value] }, ty, span }
     }
 
     /// `b.view[T](offset, length)`, both optional.
@@ -580,6 +710,19 @@ impl Body<'_, '_> {
     }
 }
 
+/// A method of a view of atomics, and how many values it takes behind the index.
+fn atomic_access(word: &str, order: Ordering) -> Option<(Intrinsic, usize)> {
+    Some(match word {
+        "load" => (Intrinsic::AtomicLoad(order), 0),
+        "store" => (Intrinsic::AtomicStore(order), 1),
+        "compare_swap" => (Intrinsic::AtomicCompareSwap(order), 2),
+        _ => {
+            let (_, op) = AtomicOp::NAMES.iter().find(|(name, _)| *name == word)?;
+            (Intrinsic::AtomicUpdate(*op, order), 1)
+        }
+    })
+}
+
 /// The name of a function in messages.
 fn name_of(op: Intrinsic) -> &'static str {
     match op {
@@ -608,5 +751,13 @@ fn name_of(op: Intrinsic) -> &'static str {
         Intrinsic::View => "view",
         Intrinsic::ScopeLen => "len",
         Intrinsic::ViewSlice => "slice",
+        Intrinsic::ViewSplit => "split_at",
+        Intrinsic::OwnedBuffer => "Owned.buffer",
+        Intrinsic::Pin | Intrinsic::Unpin => "pin",
+        Intrinsic::AtomicLoad(_) => "load",
+        Intrinsic::AtomicStore(_) => "store",
+        Intrinsic::AtomicUpdate(op, _) => op.name(),
+        Intrinsic::AtomicCompareSwap(_) => "compare_swap",
+        Intrinsic::Fence(_) => "fence",
     }
 }

@@ -182,7 +182,7 @@ impl Body<'_, '_> {
                 self.through_optional(&receiver, &name.name);
                 self.error_expr(span)
             }
-            Ty::Result(_) => {
+            Ty::Result(_) | Ty::Pin(_) => {
                 let receiver = self.unwrapped(receiver);
                 self.field_of(receiver, name, span)
             }
@@ -349,8 +349,11 @@ impl Body<'_, '_> {
                 self.c.request(at);
                 (args[1], Reason::Key, args[0])
             }
+            Ty::View(element) if matches!(self.ty(element), Ty::Atomic(_)) => {
+                (Types::INT, Reason::Index, Types::INT)
+            }
             Ty::Array(element) | Ty::View(element) => (element, Reason::Index, Types::INT),
-            Ty::Buffer => (Types::BYTE, Reason::Index, Types::INT),
+            Ty::Buffer | Ty::Owned(_) => (Types::BYTE, Reason::Index, Types::INT),
             Ty::Optional(_) => {
                 let shown = self.show(receiver.ty);
                 self.optional_unchecked(receiver.span, &shown, None);

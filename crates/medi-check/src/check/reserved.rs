@@ -25,12 +25,6 @@ pub(super) fn type_name(name: &ast::Ident) -> Option<Diagnostic> {
             ("E0704", "use a record: records are references to collected objects and may be shared")
         }
         "Weak" => ("E0705", "use an optional reference: the collector frees cycles too"),
-        "Owned" => ("E0706", "use `allocate(…)` in a `scope`, or a `list`"),
-        "Pin" | "pin" => {
-            ("E0707", "use the value itself: nothing moves it while a function holds it")
-        }
-        "Atomic" => ("E0708", "let each task give its own value, and add them up after `join`"),
-        "fence" => ("E0709", "leave it out: `join` and the end of `parallel` order what tasks do"),
         _ => return None,
     };
     Some(not_yet(code, &format!("`{}`", name.name), name.span, instead))

@@ -53,6 +53,9 @@ impl Checker<'_> {
             Ty::Tuple(parts) => list(text, "(", parts, ")"),
             Ty::Array(part) => list(text, "array[", &[*part], "]"),
             Ty::View(part) => list(text, "View[", &[*part], "]"),
+            Ty::Owned(part) => list(text, "Owned[", &[*part], "]"),
+            Ty::Pin(part) => list(text, "Pin[", &[*part], "]"),
+            Ty::Atomic(part) => list(text, "Atomic[", &[*part], "]"),
             Ty::Result(part) => list(text, "Result[", &[*part], "]"),
             Ty::Cell(part) => list(text, "cell[", &[*part], "]"),
             Ty::Optional(part) => {

@@ -293,7 +293,9 @@ impl Body<'_, '_> {
             return (Iter::Map(value), pair);
         }
         match *self.ty(value.ty) {
-            Ty::View(element) => (Iter::View(value), element),
+            Ty::View(element) if !matches!(self.ty(element), Ty::Atomic(_)) => {
+                (Iter::View(value), element)
+            }
             Ty::Error => (Iter::List(value), Types::ERROR),
             Ty::Str if let [func, ..] = self.methods(Receiver::Str, "chars")[..] => {
                 self.c.request(func);
@@ -317,7 +319,10 @@ impl Body<'_, '_> {
         let help = match self.ty(value.ty) {
             Ty::Int => format!("count with a range: `for i in 0..{text}`"),
             Ty::Str => format!("loop over its characters: `{text}.chars()`"),
-            Ty::Buffer => format!("look at it through a view: `{text}.view[byte]()`"),
+            Ty::View(_) => format!("each load is one of its own: `for i in 0..len({text})`"),
+            Ty::Owned(_) | Ty::Buffer => {
+                format!("look at it through a view: `{text}.view[byte]()`")
+            }
             _ => "loop over a list, a map, a view or a range `a..b`".to_string(),
         };
         self.report(diagnostic.help(help));
@@ -344,6 +349,19 @@ impl Body<'_, '_> {
             let value = self.expr(value, Want::Must(wanted, reason));
             return hir::StmtKind::Assign { target: place, op: None, value };
         };
+        if let ExprKind::Index { base, .. } = &place.kind
+            && let Ty::View(element) = *self.ty(base.ty)
+            && matches!(self.ty(element), Ty::Atomic(_))
+        {
+            let text = self.short_text(base.span);
+            let message =
+                format!("`{}=` reads and then writes, and others may write between", sign(op));
+            let diagnostic = Diagnostic::error("E0302", message, span, "")
+                .help(format!("do it in one step: `{text}.add(i, x)`"));
+            self.report(diagnostic);
+            self.expr(value, Want::Any);
+            return hir::StmtKind::Expr(self.error_expr(span));
+        }
         let value_hint = if op == BinaryOp::Pow { Want::Any } else { Want::Like(wanted) };
         let value = self.operand(value, value_hint);
         if self.is_error(value.ty) {

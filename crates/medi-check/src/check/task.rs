@@ -39,8 +39,9 @@ impl Body<'_, '_> {
             self.unify(result, Types::UNIT);
         }
         let result = self.shallow(result);
-        self.later.push(Later::Shared { ty: result, span: value.span, name: None });
-        let work = self.task_closure(vec![], result, body);
+        let task = Task::Spawn;
+        self.later.push(Later::Shared { ty: result, span: value.span, name: None, task });
+        let work = self.task_closure(Task::Spawn, vec![], result, body);
         let func = self.task_func("spawn_task");
         let Some(TypeName::Record(task)) = self.task_type() else {
             panic!("the library must declare `record Task`")
@@ -62,7 +63,7 @@ impl Body<'_, '_> {
                 let (stmt, leaves) = body.stmt(stmt);
                 body.ending_well(stmt.into_iter().collect(), leaves, result, span)
             });
-            bodies.push(self.task_closure(vec![], result, body));
+            bodies.push(self.task_closure(Task::Parallel, vec![], result, body));
         }
         let ty = self.intern(Ty::Func { params: vec![], result });
         let ty = self.list_of(ty);
@@ -115,7 +116,7 @@ impl Body<'_, '_> {
             body.ending_well(vec![hir::Stmt { kind: step, span }], false, result, span)
         });
         self.leave(mark);
-        let work = self.task_closure(params, result, body);
+        let work = self.task_closure(Task::Parallel, params, result, body);
         let func = if fallible { "tasks_range_or_fail" } else { "tasks_range" };
         let call = self.run_parallel(func, vec![from, to, work], result, span);
         stmts.push(hir::Stmt { kind: hir::StmtKind::Expr(call), span });
@@ -222,11 +223,21 @@ impl Body<'_, '_> {
         checked
     }
 
-    fn task_closure(&mut self, params: Vec<LocalId>, result: TyId, body: hir::Expr) -> hir::Expr {
+    fn task_closure(
+        &mut self,
+        task: Task,
+        params: Vec<LocalId>,
+        result: TyId,
+        body: hir::Expr,
+    ) -> hir::Expr {
         let ints = params.iter().map(|_| Types::INT).collect();
         let ty = self.intern(Ty::Func { params: ints, result });
         let span = body.span;
-        hir::Expr { kind: ExprKind::Closure { params, body: Box::new(body), task: true }, ty, span }
+        hir::Expr {
+            kind: ExprKind::Closure { params, body: Box::new(body), task: Some(task) },
+            ty,
+            span,
+        }
     }
 
     /// A call that gives nothing, or hands the failure on.
@@ -250,7 +261,7 @@ impl Body<'_, '_> {
         let local = self.local(id);
         let (name, ty, declared) = (local.hir.name.clone(), local.hir.ty, local.hir.span);
         if !changes {
-            self.later.push(Later::Shared { ty, span, name: Some(name) });
+            self.later.push(Later::Shared { ty, span, name: Some(name), task });
             return;
         }
         let message = format!("a task cannot assign `{name}`, which other code may use meanwhile");
@@ -289,8 +300,12 @@ impl Body<'_, '_> {
         self.report(diagnostic);
     }
 
-    pub(super) fn check_shared(&mut self, ty: TyId, span: Span, name: Option<&str>) {
+    /// `parallel` is over before any scope around it, so its statements may look at memory of a scope.
+    pub(super) fn check_shared(&mut self, ty: TyId, span: Span, name: Option<&str>, task: Task) {
         let ty = self.infer.resolve(&mut self.c.types, ty);
+        if task == Task::Parallel && matches!(self.c.types.get(ty), Ty::View(_)) {
+            return;
+        }
         if self.holds_scope_memory(ty) {
             self.scope_memory_in_task(span, name);
         }
@@ -324,8 +339,9 @@ impl Body<'_, '_> {
                 continue;
             }
             match self.c.types.get(ty).clone() {
-                Ty::Buffer | Ty::View(_) => return true,
-                Ty::Func { .. } => {}
+                Ty::Buffer | Ty::View(_) | Ty::Pin(_) => return true,
+                // Owned memory goes from task to task.
+                Ty::Func { .. } | Ty::Owned(_) => {}
                 Ty::Record(id, args) => {
                     let fields: Vec<TyId> = self.c.record(id).fields.iter().map(|f| f.ty).collect();
                     work.extend(

@@ -9,9 +9,9 @@ use super::{Checker, reserved};
 use crate::types::{Ty, TyId, Types};
 
 /// Names that no declaration may take.
-pub(super) const BUILTIN_TYPES: [&str; 12] = [
+pub(super) const BUILTIN_TYPES: [&str; 15] = [
     "int", "float", "bool", "byte", "string", "list", "map", "array", "never", "Buffer", "View",
-    "Result",
+    "Owned", "Pin", "Atomic", "Result",
 ];
 
 impl Checker<'_> {
@@ -103,6 +103,42 @@ impl Checker<'_> {
                     return Types::ERROR;
                 }
                 self.types.intern(Ty::View(one(&args)))
+            }
+            "Owned" => {
+                if !self.type_args_fit(word, &["Buffer"], &args, span) {
+                    return Types::ERROR;
+                }
+                if !matches!(one(&args), Types::BUFFER | Types::ERROR) {
+                    let shown = self.show(one(&args), params);
+                    let message = format!("memory of `{shown}` cannot be owned");
+                    self.report(
+                        Diagnostic::error("E0310", message, span, "")
+                            .help("write `Owned[Buffer]`, and look at it through a view"),
+                    );
+                    return Types::ERROR;
+                }
+                self.types.intern(Ty::Owned(one(&args)))
+            }
+            "Atomic" => {
+                if !self.type_args_fit(word, &["int"], &args, span) {
+                    return Types::ERROR;
+                }
+                if !matches!(one(&args), Types::INT | Types::ERROR) {
+                    let shown = self.show(one(&args), params);
+                    let message = format!("a `{shown}` cannot be atomic");
+                    self.report(
+                        Diagnostic::error("E0310", message, span, "")
+                            .help("only an `int` can: `View[Atomic[int]]`"),
+                    );
+                    return Types::ERROR;
+                }
+                self.types.intern(Ty::Atomic(one(&args)))
+            }
+            "Pin" => {
+                if !self.type_args_fit(word, &["T"], &args, span) {
+                    return Types::ERROR;
+                }
+                self.types.intern(Ty::Pin(one(&args)))
             }
             "Result" => {
                 if !self.type_args_fit(word, &["T"], &args, span) {
@@ -204,7 +240,7 @@ impl Checker<'_> {
     /// parameter passes here and is checked for each instantiation.
     pub(super) fn plain(&self, ty: TyId) -> bool {
         match self.types.get(ty) {
-            Ty::Int | Ty::Float | Ty::Bool | Ty::Byte => true,
+            Ty::Int | Ty::Float | Ty::Bool | Ty::Byte | Ty::Atomic(_) => true,
             Ty::Param(_) | Ty::Infer(_) | Ty::Error => true,
             Ty::Tuple(parts) => parts.iter().all(|part| self.plain(*part)),
             _ => false,

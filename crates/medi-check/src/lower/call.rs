@@ -182,6 +182,29 @@ impl<'h> Body<'_, 'h> {
             }
             Intrinsic::ScopeLen => Rvalue::ScopeLen(next()),
             Intrinsic::ViewSlice => Rvalue::SliceView { view: next(), from: next(), to: next() },
+            Intrinsic::ViewSplit => Rvalue::SplitView { ty, view: next(), at: next() },
+            Intrinsic::OwnedBuffer => Rvalue::OwnedBuffer { bytes: next() },
+            Intrinsic::Pin => Rvalue::Pin { ty: result, object: next() },
+            Intrinsic::Unpin => Rvalue::Unpin(next()),
+            Intrinsic::AtomicLoad(order) => {
+                Rvalue::AtomicLoad { view: next(), index: next(), order }
+            }
+            Intrinsic::AtomicStore(order) => {
+                let (view, index, value) = (next(), next(), next());
+                self.emit(StmtKind::AtomicStore { view, index, value, order }, span);
+                Rvalue::Use(UNIT)
+            }
+            Intrinsic::AtomicUpdate(op, order) => {
+                Rvalue::AtomicUpdate { op, view: next(), index: next(), value: next(), order }
+            }
+            Intrinsic::AtomicCompareSwap(order) => {
+                let (view, index, expected, new) = (next(), next(), next(), next());
+                Rvalue::AtomicCompareSwap { view, index, expected, new, order }
+            }
+            Intrinsic::Fence(order) => {
+                self.emit(StmtKind::Fence(order), span);
+                Rvalue::Use(UNIT)
+            }
         }
     }
 

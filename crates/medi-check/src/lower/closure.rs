@@ -16,7 +16,7 @@ use super::expr::Dest;
 use super::func::{Body, Header, Slot};
 use super::instantiate::inhabited;
 use super::walk;
-use crate::hir::{Expr, FuncId, LocalId};
+use crate::hir::{Expr, FuncId, LocalId, Task};
 use crate::mir::{Local, Operand, Rvalue};
 use crate::types::{Ty, TyId, Types};
 
@@ -33,7 +33,7 @@ impl<'h> Body<'_, 'h> {
         &mut self,
         params: &[LocalId],
         body: &'h Expr,
-        task: bool,
+        task: Option<Task>,
         ty: TyId,
         span: Span,
     ) -> Rvalue {
@@ -48,8 +48,12 @@ impl<'h> Body<'_, 'h> {
         let sources = captured.iter().map(|(_, Slot::Local(source) | Slot::Cell(source))| *source);
         let mut sources: Vec<Local> = sources.collect();
         let types: Vec<TyId> = sources.iter().map(|source| self.local_ty(*source)).collect();
-        if task {
-            for ty in types.iter().copied().chain([result]) {
+        if let Some(task) = task {
+            let borrowed =
+                |ty: &TyId| task == Task::Parallel && matches!(self.get(*ty), Ty::View(_));
+            let taken: Vec<TyId> =
+                types.iter().copied().filter(|ty| !borrowed(ty)).chain([result]).collect();
+            for ty in taken {
                 self.cx.refuse_scope_memory(ty, &self.asker, span);
             }
             for (source, (_, slot)) in sources.iter_mut().zip(&captured) {
@@ -58,7 +62,9 @@ impl<'h> Body<'_, 'h> {
                 }
             }
         }
-        let owned = self.cx.hir.tasks && types.iter().any(|ty| self.cx.holds_scope_memory(*ty));
+        let owned = task.is_none()
+            && self.cx.hir.tasks
+            && types.iter().any(|ty| self.cx.holds_scope_memory(*ty));
         let owner = owned.then(|| {
             let owner = self.plain_native("task_number", &[], Types::INT, vec![], span);
             self.temp_of(owner, Types::INT, span)

@@ -15,6 +15,8 @@ pub(super) fn is_silent(stmt: &StmtKind) -> bool {
         | StmtKind::ScopeEnter(_)
         | StmtKind::ScopeExit(_)
         | StmtKind::Free(_)
+        | StmtKind::AtomicStore { .. }
+        | StmtKind::Fence(_)
         | StmtKind::Safepoint => false,
     }
 }
@@ -92,6 +94,13 @@ pub(super) fn is_silent_value(rvalue: &Rvalue) -> bool {
         | Rvalue::Allocate { .. }
         | Rvalue::MakeView { .. }
         | Rvalue::SliceView { .. }
+        | Rvalue::SplitView { .. }
+        | Rvalue::OwnedBuffer { .. }
+        | Rvalue::Pin { .. }
+        | Rvalue::Unpin(_)
+        | Rvalue::AtomicLoad { .. }
+        | Rvalue::AtomicUpdate { .. }
+        | Rvalue::AtomicCompareSwap { .. }
         | Rvalue::ScopeLen(_)
         | Rvalue::GetScopeElem { .. } => false,
     }

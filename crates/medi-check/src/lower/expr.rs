@@ -161,6 +161,12 @@ impl<'h> Body<'_, 'h> {
                         | Rvalue::Allocate { .. }
                         | Rvalue::MakeView { .. }
                         | Rvalue::SliceView { .. }
+                        | Rvalue::SplitView { .. }
+                        | Rvalue::OwnedBuffer { .. }
+                        | Rvalue::Unpin(_)
+                        | Rvalue::AtomicLoad { .. }
+                        | Rvalue::AtomicUpdate { .. }
+                        | Rvalue::AtomicCompareSwap { .. }
                         | Rvalue::ScopeLen(_)
                         | Rvalue::GetScopeElem { .. }
                 );

@@ -226,7 +226,7 @@ impl Lowering<'_> {
             }
             Ty::Optional(inner) => self.width(inner).saturating_add(1),
             Ty::Result(inner) => self.width(inner).saturating_add(2),
-            Ty::Buffer | Ty::View(_) => 3,
+            Ty::Buffer | Ty::View(_) | Ty::Owned(_) | Ty::Pin(_) => 3,
             _ => 1,
         };
         self.widths.insert(ty, width);
@@ -252,7 +252,7 @@ impl Lowering<'_> {
 
     fn is_plain_data(&self, ty: TyId) -> bool {
         match self.types.get(ty) {
-            Ty::Int | Ty::Float | Ty::Bool | Ty::Byte => true,
+            Ty::Int | Ty::Float | Ty::Bool | Ty::Byte | Ty::Atomic(_) => true,
             Ty::Tuple(parts) => parts.iter().all(|part| self.is_plain_data(*part)),
             _ => false,
         }
@@ -271,7 +271,15 @@ impl Lowering<'_> {
     /// scope memory, inside records and lists too.
     fn incomparable(&self, ty: TyId) -> Option<TyId> {
         self.first_inside(ty, |ty| {
-            matches!(ty, Ty::Func { .. } | Ty::Buffer | Ty::View(_) | Ty::Cell(_))
+            matches!(
+                ty,
+                Ty::Func { .. }
+                    | Ty::Buffer
+                    | Ty::View(_)
+                    | Ty::Owned(_)
+                    | Ty::Pin(_)
+                    | Ty::Cell(_)
+            )
         })
     }
 
@@ -295,7 +303,7 @@ impl Lowering<'_> {
             }
             match self.types.get(ty) {
                 found if wanted(found) => return Some(ty),
-                Ty::Func { .. } => {}
+                Ty::Func { .. } | Ty::Owned(_) => {}
                 Ty::Record(..) => {
                     let fields = self.records.get(&ty).map(|record| &record.fields);
                     work.extend(fields.into_iter().flatten().map(|field| field.ty));

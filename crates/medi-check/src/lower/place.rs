@@ -9,7 +9,7 @@ use super::expr::Dest;
 use super::func::{Body, Slot};
 use super::walk;
 use crate::hir::{Expr, ExprKind};
-use crate::mir::{Local, Operand, Rvalue, StmtKind};
+use crate::mir::{Local, Operand, Ordering, Rvalue, StmtKind};
 use crate::types::{Ty, TyId, Types};
 
 #[derive(Clone)]
@@ -20,6 +20,7 @@ pub(super) enum Place {
     ListElement { list: Operand, index: Operand, element: TyId },
     ArrayElement { array: Operand, index: Operand },
     ScopeElement { base: Operand, index: Operand },
+    Atomic { view: Operand, index: Operand },
     MapEntry { map: Operand, key: Operand, type_args: Vec<TyId> },
     TuplePart { whole: Box<Place>, whole_ty: TyId, index: u32 },
 }
@@ -123,7 +124,10 @@ impl<'h> Body<'_, 'h> {
             Ty::Record(id, args) if *id == lang.map => {
                 Place::MapEntry { map: value, key: index, type_args: args.clone() }
             }
-            Ty::Buffer | Ty::View(_) => Place::ScopeElement { base: value, index },
+            Ty::View(element) if matches!(self.get(*element), Ty::Atomic(_)) => {
+                Place::Atomic { view: value, index }
+            }
+            Ty::Buffer | Ty::View(_) | Ty::Owned(_) => Place::ScopeElement { base: value, index },
             // Also what an unreachable place of type `Never` becomes.
             _ => Place::ArrayElement { array: value, index },
         }
@@ -154,6 +158,10 @@ impl<'h> Body<'_, 'h> {
             }
             Place::ScopeElement { base, index } => {
                 Rvalue::GetScopeElem { base: base.clone(), index: index.clone() }
+            }
+            Place::Atomic { view, index } => {
+                let order = Ordering::SeqCst;
+                Rvalue::AtomicLoad { view: view.clone(), index: index.clone(), order }
             }
             Place::MapEntry { map, key, type_args } => {
                 let at = self.cx.hir.lang.map_at;
@@ -195,6 +203,10 @@ impl<'h> Body<'_, 'h> {
             Place::ScopeElement { base, index } => {
                 let (base, index) = (base.clone(), index.clone());
                 self.emit(StmtKind::SetScopeElem { base, index, value }, span);
+            }
+            Place::Atomic { view, index } => {
+                let (view, index, order) = (view.clone(), index.clone(), Ordering::SeqCst);
+                self.emit(StmtKind::AtomicStore { view, index, value, order }, span);
             }
             Place::MapEntry { map, key, type_args } => {
                 let set = self.cx.hir.lang.map_set;

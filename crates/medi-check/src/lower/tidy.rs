@@ -198,13 +198,17 @@ pub(super) fn for_each_operand(kind: &mut StmtKind, visit: &mut dyn FnMut(&mut O
             visit(second);
         }
         StmtKind::SetElem { array: base, index, value }
-        | StmtKind::SetScopeElem { base, index, value } => {
+        | StmtKind::SetScopeElem { base, index, value }
+        | StmtKind::AtomicStore { view: base, index, value, .. } => {
             visit(base);
             visit(index);
             visit(value);
         }
         StmtKind::Barrier { object: operand } | StmtKind::Free(operand) => visit(operand),
-        StmtKind::ScopeEnter(_) | StmtKind::ScopeExit(_) | StmtKind::Safepoint => {}
+        StmtKind::ScopeEnter(_)
+        | StmtKind::ScopeExit(_)
+        | StmtKind::Safepoint
+        | StmtKind::Fence(_) => {}
     }
 }
 
@@ -230,18 +234,30 @@ fn for_each_rvalue_operand(rvalue: &mut Rvalue, visit: &mut dyn FnMut(&mut Opera
         | Rvalue::VariantTag(operand)
         | Rvalue::GetVariantField { value: operand, .. }
         | Rvalue::Allocate { bytes: operand, .. }
+        | Rvalue::OwnedBuffer { bytes: operand }
+        | Rvalue::Pin { object: operand, .. }
+        | Rvalue::Unpin(operand)
         | Rvalue::ScopeLen(operand) => visit(operand),
         Rvalue::Binary(_, first, second)
         | Rvalue::GetElem { array: first, index: second }
-        | Rvalue::GetScopeElem { base: first, index: second } => {
+        | Rvalue::GetScopeElem { base: first, index: second }
+        | Rvalue::SplitView { view: first, at: second, .. }
+        | Rvalue::AtomicLoad { view: first, index: second, .. } => {
             visit(first);
             visit(second);
         }
         Rvalue::MakeView { buffer: first, offset: second, len: third, .. }
-        | Rvalue::SliceView { view: first, from: second, to: third } => {
+        | Rvalue::SliceView { view: first, from: second, to: third }
+        | Rvalue::AtomicUpdate { view: first, index: second, value: third, .. } => {
             visit(first);
             visit(second);
             visit(third);
+        }
+        Rvalue::AtomicCompareSwap { view, index, expected, new, .. } => {
+            visit(view);
+            visit(index);
+            visit(expected);
+            visit(new);
         }
         Rvalue::NewRecord { fields: list, .. }
         | Rvalue::NewVariant { fields: list, .. }

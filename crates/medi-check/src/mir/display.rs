@@ -147,6 +147,11 @@ impl Printer<'_> {
             StmtKind::ScopeEnter(scope) => format!("enter {}", self.scope(*scope)),
             StmtKind::ScopeExit(scope) => format!("exit {}", self.scope(*scope)),
             StmtKind::Free(buffer) => format!("free {}", operand(buffer)),
+            StmtKind::AtomicStore { view, index, value, order } => {
+                let (view, index, value) = (operand(view), operand(index), operand(value));
+                format!("atomic store {} {view}[{index}], {value}", order.name())
+            }
+            StmtKind::Fence(order) => format!("fence {}", order.name()),
             StmtKind::Safepoint => "safepoint".to_owned(),
         }
     }
@@ -237,6 +242,24 @@ impl Printer<'_> {
             }
             Rvalue::SliceView { view, from, to } => {
                 format!("slice {}[{}..{}]", operand(view), operand(from), operand(to))
+            }
+            Rvalue::SplitView { view, at, .. } => {
+                format!("split {} at {}", operand(view), operand(at))
+            }
+            Rvalue::OwnedBuffer { bytes } => format!("owned_buffer {}", operand(bytes)),
+            Rvalue::Pin { object, .. } => format!("pin {}", operand(object)),
+            Rvalue::Unpin(pin) => format!("unpin {}", operand(pin)),
+            Rvalue::AtomicLoad { view, index, order } => {
+                format!("atomic load {} {}[{}]", order.name(), operand(view), operand(index))
+            }
+            Rvalue::AtomicUpdate { op, view, index, value, order } => {
+                let (view, index, value) = (operand(view), operand(index), operand(value));
+                format!("atomic {} {} {view}[{index}], {value}", op.name(), order.name())
+            }
+            Rvalue::AtomicCompareSwap { view, index, expected, new, order } => {
+                let (view, index) = (operand(view), operand(index));
+                let (expected, new) = (operand(expected), operand(new));
+                format!("atomic compare_swap {} {view}[{index}], {expected}, {new}", order.name())
             }
             Rvalue::ScopeLen(value) => format!("scope_len {}", operand(value)),
             Rvalue::GetScopeElem { base, index } => {

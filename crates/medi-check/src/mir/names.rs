@@ -67,6 +67,9 @@ fn write(types: &Types, ty: TyId, declared: &dyn Fn(TyId, &Ty) -> Declared, out:
         Ty::Array(inner) => wrap("array", *inner, out),
         Ty::Result(inner) => wrap("Result", *inner, out),
         Ty::View(inner) => wrap("View", *inner, out),
+        Ty::Owned(inner) => wrap("Owned", *inner, out),
+        Ty::Pin(inner) => wrap("Pin", *inner, out),
+        Ty::Atomic(inner) => wrap("Atomic", *inner, out),
         Ty::Cell(inner) => wrap("cell", *inner, out),
         Ty::Tuple(parts) => {
             out.push('(');

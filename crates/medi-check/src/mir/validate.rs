@@ -173,9 +173,13 @@ pub fn stmt_operands(kind: &StmtKind) -> Vec<&Operand> {
         | StmtKind::SetCell { cell: first, value: second }
         | StmtKind::Bounds { index: first, len: second } => vec![first, second],
         StmtKind::SetElem { array: base, index, value }
-        | StmtKind::SetScopeElem { base, index, value } => vec![base, index, value],
+        | StmtKind::SetScopeElem { base, index, value }
+        | StmtKind::AtomicStore { view: base, index, value, .. } => vec![base, index, value],
         StmtKind::Barrier { object: operand } | StmtKind::Free(operand) => vec![operand],
-        StmtKind::ScopeEnter(_) | StmtKind::ScopeExit(_) | StmtKind::Safepoint => vec![],
+        StmtKind::ScopeEnter(_)
+        | StmtKind::ScopeExit(_)
+        | StmtKind::Safepoint
+        | StmtKind::Fence(_) => vec![],
     }
 }
 
@@ -202,12 +206,23 @@ pub fn rvalue_operands(rvalue: &Rvalue) -> Vec<&Operand> {
         | Rvalue::VariantTag(operand)
         | Rvalue::GetVariantField { value: operand, .. }
         | Rvalue::Allocate { bytes: operand, .. }
+        | Rvalue::OwnedBuffer { bytes: operand }
+        | Rvalue::Pin { object: operand, .. }
+        | Rvalue::Unpin(operand)
         | Rvalue::ScopeLen(operand) => vec![operand],
         Rvalue::Binary(_, first, second)
         | Rvalue::GetElem { array: first, index: second }
-        | Rvalue::GetScopeElem { base: first, index: second } => vec![first, second],
+        | Rvalue::GetScopeElem { base: first, index: second }
+        | Rvalue::SplitView { view: first, at: second, .. }
+        | Rvalue::AtomicLoad { view: first, index: second, .. } => vec![first, second],
         Rvalue::MakeView { buffer: first, offset: second, len: third, .. }
-        | Rvalue::SliceView { view: first, from: second, to: third } => vec![first, second, third],
+        | Rvalue::SliceView { view: first, from: second, to: third }
+        | Rvalue::AtomicUpdate { view: first, index: second, value: third, .. } => {
+            vec![first, second, third]
+        }
+        Rvalue::AtomicCompareSwap { view, index, expected, new, .. } => {
+            vec![view, index, expected, new]
+        }
         Rvalue::NewRecord { fields: list, .. }
         | Rvalue::NewVariant { fields: list, .. }
         | Rvalue::NewClosure { captures: list, .. }
@@ -231,6 +246,7 @@ pub fn may_collect(rvalue: &Rvalue) -> bool {
             | Rvalue::CallClosure { .. }
             | Rvalue::CallNative { .. }
             | Rvalue::Allocate { .. }
+            | Rvalue::OwnedBuffer { .. }
     )
 }
 

@@ -229,7 +229,7 @@ fn a_captured_var_is_a_cell_in_both_functions_and_a_captured_let_is_copied() {
     let x = main.bind("x", Types::INT);
     let sum = binary(BinaryOp::Add, main.get(x), main.get(step), Types::INT);
     let inner = block(vec![assign(main.get(total), Some(BinaryOp::Add), sum)]);
-    let closure = ExprKind::Closure { params: vec![x], body: Box::new(inner), task: false };
+    let closure = ExprKind::Closure { params: vec![x], body: Box::new(inner), task: None };
     let callee = Box::new(main.get(add));
     let body = block(vec![
         main.let_(total, int(0)),
@@ -389,7 +389,7 @@ fn equality_of_functions_inside_a_record_is_reported() {
     let a = same.param("a", rule);
     let body = binary(BinaryOp::Eq, same.get(a), same.get(a), Types::BOOL);
     let same = tree.func(same, body);
-    let closure = ExprKind::Closure { params: vec![], body: Box::new(int(1)), task: false };
+    let closure = ExprKind::Closure { params: vec![], body: Box::new(int(1)), task: None };
     let fields = vec![(0, expr(closure, func))];
     calling(&mut tree, same, vec![(rule, expr(ExprKind::NewRecord { fields }, rule))], Types::BOOL);
     let errors = tree.lower().expect_err("functions cannot be compared");

@@ -116,7 +116,10 @@ impl Machine<'_> {
             StmtKind::ScopeEnter(_) => self.events.push("enter".to_owned()),
             StmtKind::ScopeExit(_) => self.events.push("exit".to_owned()),
             StmtKind::Barrier { .. } | StmtKind::Safepoint => {}
-            StmtKind::SetScopeElem { .. } | StmtKind::Free(_) => {
+            StmtKind::SetScopeElem { .. }
+            | StmtKind::Free(_)
+            | StmtKind::AtomicStore { .. }
+            | StmtKind::Fence(_) => {
                 panic!("the tests have no scope memory")
             }
         }
@@ -195,6 +198,13 @@ impl Machine<'_> {
             Rvalue::Allocate { .. }
             | Rvalue::MakeView { .. }
             | Rvalue::SliceView { .. }
+            | Rvalue::SplitView { .. }
+            | Rvalue::OwnedBuffer { .. }
+            | Rvalue::Pin { .. }
+            | Rvalue::Unpin(_)
+            | Rvalue::AtomicLoad { .. }
+            | Rvalue::AtomicUpdate { .. }
+            | Rvalue::AtomicCompareSwap { .. }
             | Rvalue::ScopeLen(_)
             | Rvalue::GetScopeElem { .. } => panic!("the tests have no scope memory"),
         })

@@ -177,7 +177,7 @@ impl Draw<'_> {
         self.depth -= 1;
         self.seen.truncate(mark);
         (self.in_loop, self.result) = (in_loop, result);
-        expr(ExprKind::Closure { params: vec![param], body, task: false }, self.kinds.func)
+        expr(ExprKind::Closure { params: vec![param], body, task: None }, self.kinds.func)
     }
 
     /// What only this type has.

@@ -31,7 +31,7 @@ use medi_check::mir::{
     self, BinaryOp, BlockId, FunctionId, Local, Operand, Rvalue, Stmt, StmtKind, TerminatorKind,
     Trap,
 };
-use medi_check::types::{TyId, Types};
+use medi_check::types::{Ty, TyId, Types};
 use medi_runtime::code_map::{Inlined, Place, Position};
 use medi_runtime::context::{Stub, offsets};
 use medi_runtime::shape::{Kind, Scalar};
@@ -145,6 +145,7 @@ pub fn point_kind(unit: &Unit<'_>, stmt: &Stmt) -> PointKind {
         StmtKind::Assign(_, rvalue) => match rvalue {
             Rvalue::Call { .. } | Rvalue::CallClosure { .. } => PointKind::Hot,
             Rvalue::Allocate { .. } => of_scope(ScopeNative::Allocate),
+            Rvalue::OwnedBuffer { .. } => of_scope(ScopeNative::OwnedAllocate),
             Rvalue::MakeView { .. } => of_scope(ScopeNative::View),
             Rvalue::CallNative { native: called, .. } => native(called.index()),
             Rvalue::NewRecord { ty, .. } if unit.program.values.contains(ty) => PointKind::None,
@@ -451,7 +452,18 @@ impl<'a> Translator<'a> {
             StmtKind::Free(buffer) => {
                 let handle = self.operand(buffer);
                 let point = self.roots.find(block, at);
-                self.scope_native(point, ScopeNative::Free, &handle[..2], &[]);
+                let native = match self.unit.program.types.get(self.operand_type(buffer)) {
+                    Ty::Owned(_) => ScopeNative::OwnedFree,
+                    _ => ScopeNative::Free,
+                };
+                self.scope_native(point, native, &handle[..2], &[]);
+            }
+            StmtKind::AtomicStore { view, index, value, .. } => {
+                self.atomic_store(view, index, value);
+            }
+            // The strongest one does for all.
+            StmtKind::Fence(_) => {
+                self.builder.ins().fence();
             }
             StmtKind::Safepoint => {
                 let poll = self.load_context(types::I32, medi_heap::layout::POLL);

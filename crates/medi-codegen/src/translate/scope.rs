@@ -8,9 +8,9 @@
 use std::rc::Rc;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, Value, types};
-use medi_check::mir::Operand;
-use medi_check::types::TyId;
+use cranelift_codegen::ir::{AtomicRmwOp, InstBuilder, MemFlagsData, Value, types};
+use medi_check::mir::{AtomicOp, Operand};
+use medi_check::types::{Ty, TyId};
 use medi_runtime::shape::{Kind, Scalar};
 
 use super::memory::Destination;
@@ -18,6 +18,9 @@ use super::{Region, Translator};
 use crate::roots::Point;
 use crate::unit::ScopeNative;
 use medi_runtime::context::descriptor;
+
+/// An access to memory that other threads change meanwhile.
+const ATOMIC: MemFlagsData = MemFlagsData::trusted();
 
 impl<'a> Translator<'a> {
     pub(super) fn make_view(
@@ -135,5 +138,106 @@ impl<'a> Translator<'a> {
         let start = self.scaled(handle[2], from, stride);
         let new_len = self.builder.ins().isub(to, from);
         vec![handle[0], handle[1], start, new_len]
+    }
+
+    /// Both parts of a view, one after the other.
+    pub(super) fn split_view(&mut self, view: &Operand, at: &Operand) -> Vec<Value> {
+        let stride = self.element_shape(view).1;
+        let handle = self.operand(view);
+        let (at, len) = (self.one(at), handle[3]);
+        self.check_alive(&handle, at, len);
+        let past_end = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, at, len);
+        self.raise_if(past_end, &handle, at, len);
+        let second = self.scaled(handle[2], at, stride);
+        let rest = self.builder.ins().isub(len, at);
+        vec![handle[0], handle[1], handle[2], at, handle[0], handle[1], second, rest]
+    }
+
+    // Atomics. Every access orders everything: on x86-64 that costs a load nothing, and a store what any order
+    // stronger than release costs it.
+
+    pub(super) fn atomic_load(&mut self, view: &Operand, index: &Operand) -> Value {
+        let address = self.element_address(view, index);
+        self.builder.ins().atomic_load(types::I64, ATOMIC, address)
+    }
+
+    pub(super) fn atomic_store(&mut self, view: &Operand, index: &Operand, value: &Operand) {
+        let address = self.element_address(view, index);
+        let value = self.one(value);
+        self.builder.ins().atomic_store(ATOMIC, value, address);
+    }
+
+    pub(super) fn atomic_update(
+        &mut self,
+        op: AtomicOp,
+        view: &Operand,
+        index: &Operand,
+        value: &Operand,
+    ) -> Value {
+        let address = self.element_address(view, index);
+        let value = self.one(value);
+        let op = match op {
+            AtomicOp::Add => AtomicRmwOp::Add,
+            AtomicOp::Swap => AtomicRmwOp::Xchg,
+            AtomicOp::Min => AtomicRmwOp::Smin,
+            AtomicOp::Max => AtomicRmwOp::Smax,
+        };
+        self.builder.ins().atomic_rmw(types::I64, ATOMIC, op, address, value)
+    }
+
+    pub(super) fn atomic_compare_swap(
+        &mut self,
+        view: &Operand,
+        index: &Operand,
+        expected: &Operand,
+        new: &Operand,
+    ) -> Value {
+        let address = self.element_address(view, index);
+        let (expected, new) = (self.one(expected), self.one(new));
+        let found = self.builder.ins().atomic_cas(ATOMIC, address, expected, new);
+        self.builder.ins().icmp(IntCC::Equal, found, expected)
+    }
+
+    // Pins: the object, the array that a list has its elements in, and the number of the task.
+
+    fn task_number(&mut self) -> Value {
+        self.scope_native(None, ScopeNative::TaskNumber, &[], &[Scalar::I64])[0]
+    }
+
+    /// Where a list keeps its array; zero for other objects.
+    fn items(&mut self, ty: TyId, object: Value) -> Value {
+        let unit = self.unit;
+        let Kind::List { fields, .. } = &unit.layouts.shape(ty).kind else { return self.int(0) };
+        let place = fields.iter().find(|field| field.name == "items").expect("a list has items");
+        self.load_value(Region::Field, place.shape, object, place.offset)[0]
+    }
+
+    pub(super) fn pin(&mut self, object: &Operand) -> Vec<Value> {
+        let ty = self.operand_type(object);
+        let object = self.one(object);
+        vec![object, self.items(ty, object), self.task_number()]
+    }
+
+    pub(super) fn unpin(&mut self, pin: &Operand) -> Value {
+        let Ty::Pin(ty) = *self.unit.program.types.get(self.operand_type(pin)) else {
+            panic!("{}: no pin: {pin:?}", self.source.name);
+        };
+        let parts = self.operand(pin);
+        let task = self.task_number();
+        let foreign = self.builder.ins().icmp(IntCC::NotEqual, parts[2], task);
+        self.raise_pin_if(foreign, 0);
+        if let Kind::List { .. } = self.unit.layouts.shape(ty).kind {
+            let items = self.items(ty, parts[0]);
+            let resized = self.builder.ins().icmp(IntCC::NotEqual, parts[1], items);
+            self.raise_pin_if(resized, 1);
+        }
+        parts[0]
+    }
+
+    fn raise_pin_if(&mut self, condition: Value, own: i64) {
+        self.diverge_if(condition, |this| {
+            let own = this.int(own);
+            this.scope_native(Some(Rc::default()), ScopeNative::PinRaise, &[own], &[]);
+        });
     }
 }

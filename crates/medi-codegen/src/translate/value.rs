@@ -200,6 +200,21 @@ impl<'a> Translator<'a> {
                 self.make_view(self.roots.find(block, at), *ty, buffer, offset, len)
             }
             Rvalue::SliceView { view, from, to } => self.slice_view(view, from, to),
+            Rvalue::SplitView { view, at, .. } => self.split_view(view, at),
+            Rvalue::OwnedBuffer { bytes } => {
+                let bytes = self.one(bytes);
+                let point = self.roots.find(block, at);
+                self.scope_native(point, ScopeNative::OwnedAllocate, &[bytes], &[Scalar::I64; 2])
+            }
+            Rvalue::Pin { object, .. } => self.pin(object),
+            Rvalue::Unpin(pin) => vec![self.unpin(pin)],
+            Rvalue::AtomicLoad { view, index, .. } => vec![self.atomic_load(view, index)],
+            Rvalue::AtomicUpdate { op, view, index, value, .. } => {
+                vec![self.atomic_update(*op, view, index, value)]
+            }
+            Rvalue::AtomicCompareSwap { view, index, expected, new, .. } => {
+                vec![self.atomic_compare_swap(view, index, expected, new)]
+            }
             Rvalue::ScopeLen(base) => vec![self.scope_len(base)],
             Rvalue::GetScopeElem { base, index } => {
                 let ty = self.source.locals[destination.index()].ty;

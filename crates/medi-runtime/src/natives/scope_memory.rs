@@ -1,7 +1,7 @@
 //! Scope memory: what `scope`, `allocate`, `free` and `view` are compiled to.
 
 use medi_heap::Bytes;
-use medi_region::{AllocateError, Descriptor, End, Ending, FreeError};
+use medi_region::{AllocateError, Buffer, Descriptor, End, Ending, FreeError};
 
 use crate::call::Call;
 use crate::context::Context;
@@ -9,7 +9,7 @@ use crate::error::{RuntimeError, codes};
 
 super::table! {
     leaf scope_enter, call scope_exit, call scope_allocate, call scope_free, call scope_view, call scope_raise,
-    call view_copy,
+    call owned_allocate, call owned_free, call pin_raise, call view_copy,
 }
 
 unsafe extern "C" fn scope_enter(context: *mut Context) {
@@ -27,15 +27,26 @@ unsafe extern "C" fn scope_exit(context: *mut Context) {
 unsafe extern "C" fn scope_allocate(context: *mut Context, bytes: i64) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
+    allocate(call, bytes, |size| call.scopes().allocate(size, call.site()));
+}
+
+/// (bytes) → (descriptor, generation).
+unsafe extern "C" fn owned_allocate(context: *mut Context, bytes: i64) {
+    // SAFETY: see the module `natives`.
+    let call = unsafe { Call::new(context) };
+    allocate(call, bytes, |size| call.owned().allocate(size, call.site()));
+}
+
+fn allocate(call: Call, bytes: i64, make: impl Fn(u64) -> Result<Buffer, AllocateError>) {
     let Ok(size) = u64::try_from(bytes) else {
         call.bad_argument(format!("a size cannot be negative: {bytes}"));
         return;
     };
-    let mut allocated = call.scopes().allocate(size, call.site());
+    let mut allocated = make(size);
     if matches!(allocated, Err(AllocateError::Limit)) {
         // Garbage may be what stands in the way.
         call.mutator().collect();
-        allocated = call.scopes().allocate(size, call.site());
+        allocated = make(size);
     }
     match allocated {
         Ok(buffer) => call.results([buffer.descriptor as u64, buffer.generation]),
@@ -82,17 +93,53 @@ unsafe extern "C" fn scope_free(context: *mut Context, descriptor: u64, generati
     unsafe {
         let call = Call::new(context);
         let freed = call.scopes().free(descriptor as *const Descriptor, generation, call.site());
-        if let Err(FreeError(end)) = freed {
-            let error = match end {
-                Some(End { ending: Ending::ScopeExited, .. }) => RuntimeError::new(
-                    codes::USE_AFTER_FREE,
-                    "this buffer cannot be freed: its scope has ended, which freed it",
-                ),
-                _ => RuntimeError::new(codes::DOUBLE_FREE, "this buffer was freed before"),
-            };
-            call.raise(with_history(call, error, end));
-        }
+        finish_free(call, freed);
     }
+}
+
+/// `free(owned)`.
+unsafe extern "C" fn owned_free(context: *mut Context, descriptor: u64, generation: u64) {
+    // SAFETY: see the module `natives`; descriptors of owned memory come from `owned_allocate`.
+    unsafe {
+        let call = Call::new(context);
+        let freed = call.owned().free(descriptor as *const Descriptor, generation, call.site());
+        finish_free(call, freed);
+    }
+}
+
+fn finish_free(call: Call, freed: Result<(), FreeError>) {
+    let (error, end) = match freed {
+        Ok(()) => return,
+        Err(FreeError::Ended(end @ Some(End { ending: Ending::ScopeExited, .. }))) => {
+            let message = "this buffer cannot be freed: its scope has ended, which freed it";
+            (RuntimeError::new(codes::USE_AFTER_FREE, message), end)
+        }
+        Err(FreeError::Ended(end)) => {
+            (RuntimeError::new(codes::DOUBLE_FREE, "this buffer was freed before"), end)
+        }
+        Err(FreeError::Foreign) => {
+            let message = "this buffer cannot be freed here: it belongs to a scope of another task";
+            (RuntimeError::new(codes::USE_AFTER_FREE, message), None)
+        }
+    };
+    call.raise(with_history(call, error, end));
+}
+
+/// (whether the thread is the pin's): an object cannot be had from a pin.
+unsafe extern "C" fn pin_raise(context: *mut Context, own: u64) {
+    // SAFETY: see the module `natives`.
+    let call = unsafe { Call::new(context) };
+    let (message, help) = match own {
+        0 => (
+            "this pin belongs to the task that made it",
+            "pin the value inside of the task that uses it",
+        ),
+        _ => (
+            "this list was resized while it was pinned",
+            "let the pin go before the list grows, or make it large enough first",
+        ),
+    };
+    call.raise(RuntimeError::new(codes::PIN, message).with_help(help));
 }
 
 /// (descriptor, generation, index, length): an access failed because the memory is gone, or else because the

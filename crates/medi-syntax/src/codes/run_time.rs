@@ -400,6 +400,32 @@ scope {
 ",
     },
     Code {
+        code: "R0018",
+        title: "a pin that does not hold",
+        explanation: "\
+A pin promises that its object stays where it is and is not resized. It belongs to the task that \
+made it, and a list that grows moves its elements.
+
+Wrong:
+
+```medi
+let ages = [40]
+let held = pin(ages)
+ages.push(41)
+print(held[0])
+```
+
+Right:
+
+```medi
+let ages = [40]
+ages.push(41)
+let held = pin(ages)
+print(held[0])
+```
+",
+    },
+    Code {
         code: "R0099",
         title: "a mistake in Medi itself",
         explanation: "\

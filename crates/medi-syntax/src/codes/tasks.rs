@@ -95,15 +95,16 @@ func test() {
         title: "memory of a scope that is used in a task",
         explanation: "\
 A scope belongs to the task that opened it: its end frees memory that a task which runs on could \
-still use. In this version a task therefore takes no buffer and no view along, and gives none back. \
+still use. A task therefore takes no buffer, view or pin along, and gives none back. The statements of \
+a `parallel` end before any scope around it, so they may look at a view that they name. \
 Open a scope inside the task, or give it a copy in collected memory.
 
 Wrong:
 
 ```medi
 scope {
-  let cells = allocate(64).view[int]()
-  parallel { print(cells[0]); print(\"more\") }
+  let bytes = allocate(64)
+  parallel { print(bytes[0]); print(\"more\") }
 }
 ```
 
@@ -111,7 +112,7 @@ Right:
 
 ```medi
 scope {
-  let cells = promote(allocate(64).view[int]())
+  let cells = allocate(64).view[int]()
   parallel { print(cells[0]); print(cells[1]) }
 }
 ```

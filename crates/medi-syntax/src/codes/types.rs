@@ -473,4 +473,54 @@ record Level { below: Level?, value: int }
 ```
 ",
     },
+    Code {
+        code: "E0324",
+        title: "an ordering that does not fit",
+        explanation: "\
+`.relaxed`, `.acquire`, `.release`, `.acq_rel` and `.seq_cst` say what an access to atomic memory, \
+or a fence, orders. They stand in `fence(…)` and last in an access: a load cannot release, a store \
+cannot acquire, and a fence that orders nothing would do nothing. Without one, an access orders \
+everything (`.seq_cst`).
+
+Wrong:
+
+```medi
+scope {
+  let counts = allocate(64).view[Atomic[int]]()
+  counts.store(0, 1, .acquire)
+}
+```
+
+Right:
+
+```medi
+scope {
+  let counts = allocate(64).view[Atomic[int]]()
+  counts.store(0, 1, .release)
+}
+```
+",
+    },
+    Code {
+        code: "E0325",
+        title: "something that cannot be pinned",
+        explanation: "\
+A pin holds a collected object in its place and says that it is not resized meanwhile. Numbers, \
+tuples and other values lie where they are used, and scope memory never moves.
+
+Wrong:
+
+```medi
+let age = 40
+let held = pin(age)
+```
+
+Right:
+
+```medi
+let ages = [40, 41]
+let held = pin(ages)
+```
+",
+    },
 ];

@@ -6,6 +6,9 @@ use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::token::TokenKind;
 
+/// What accesses to atomics and fences may order.
+const ORDERS: [&str; 5] = ["relaxed", "acquire", "release", "acq_rel", "seq_cst"];
+
 impl Parser<'_> {
     pub(super) fn atom(&mut self) -> Expr {
         let token = self.token();
@@ -687,7 +690,7 @@ impl Parser<'_> {
         self.error_expr(self.after_previous())
     }
 
-    /// `.5`, or `.acquire` of `fence(.acquire)`.
+    /// `.5`, or the `.acquire` of `fence(.acquire)`.
     fn leading_dot(&mut self) -> Expr {
         let dot = self.bump();
         let start = self.span_of(dot);
@@ -705,27 +708,21 @@ impl Parser<'_> {
             );
             return self.error_expr(self.since(start));
         }
-        let fence = self.at > 2 && {
-            let callee = self.lexed.tokens[self.at - 3];
-            self.lexed.tokens[self.at - 2].kind == TokenKind::LParen
-                && self.text_of(callee) == "fence"
-        };
+        let argument = self.at > 1
+            && matches!(self.lexed.tokens[self.at - 2].kind, TokenKind::LParen | TokenKind::Comma);
+        if argument && touching && ORDERS.contains(&self.text_of(next)) {
+            self.bump();
+            let kind = ExprKind::Order(self.ident_of(next));
+            return Expr { kind, span: self.since(start) };
+        }
         if next.kind == TokenKind::Ident && touching {
             self.bump();
         }
         let span = self.since(start);
-        if fence {
-            self.teach(
-                Diagnostic::error("E0709", "`fence` is not in this version yet", span, "")
-                    .help("leave it out: `join` and the end of `parallel` order what tasks do"),
-            );
-        } else {
-            self.blame(
-                Diagnostic::error("E0102", "nothing stands before this `.`", span, "").help(
-                    "write the value whose field is meant; variants of an `enum` need no dot",
-                ),
-            );
-        }
+        self.blame(
+            Diagnostic::error("E0102", "nothing stands before this `.`", span, "")
+                .help("write the value whose field is meant; variants of an `enum` need no dot"),
+        );
         self.error_expr(span)
     }
 

@@ -80,10 +80,25 @@ impl Check<'_> {
 
     fn scope_element(&mut self, operand: &Operand) -> TyId {
         self.part(operand, "scope memory", |ty| match ty {
-            Ty::Buffer => Some(Types::BYTE),
+            Ty::Buffer | Ty::Owned(_) => Some(Types::BYTE),
             Ty::View(element) => Some(*element),
             _ => None,
         })
+    }
+
+    /// Whole memory, not a window on it.
+    fn bytes(&mut self, operand: &Operand) {
+        self.part(operand, "a buffer", |ty| match ty {
+            Ty::Buffer | Ty::Owned(_) => Some(Types::BYTE),
+            _ => None,
+        });
+    }
+
+    fn atomic_element(&mut self, view: &Operand, index: &Operand) {
+        let element = self.scope_element(view);
+        let atomic = matches!(self.program.types.get(element), Ty::Atomic(Types::INT));
+        self.require(atomic, "a view of atomics");
+        self.operand(index, Types::INT);
     }
 
     fn optional(&mut self, operand: &Operand) -> TyId {
@@ -176,8 +191,15 @@ impl Check<'_> {
                 self.operand(index, Types::INT);
                 self.operand(len, Types::INT);
             }
-            StmtKind::Free(buffer) => self.operand(buffer, Types::BUFFER),
-            StmtKind::ScopeEnter(_) | StmtKind::ScopeExit(_) | StmtKind::Safepoint => {}
+            StmtKind::Free(buffer) => self.bytes(buffer),
+            StmtKind::AtomicStore { view, index, value, .. } => {
+                self.atomic_element(view, index);
+                self.operand(value, Types::INT);
+            }
+            StmtKind::ScopeEnter(_)
+            | StmtKind::ScopeExit(_)
+            | StmtKind::Safepoint
+            | StmtKind::Fence(_) => {}
         }
     }
 
@@ -359,7 +381,7 @@ impl Check<'_> {
                 self.same(*ty, wanted);
                 let view = matches!(self.program.types.get(*ty), Ty::View(_));
                 self.require(view, "a view type");
-                self.operand(buffer, Types::BUFFER);
+                self.bytes(buffer);
                 self.operand(offset, Types::INT);
                 self.operand(len, Types::INT);
             }
@@ -368,6 +390,48 @@ impl Check<'_> {
                 self.operand(view, wanted);
                 self.operand(from, Types::INT);
                 self.operand(to, Types::INT);
+            }
+            Rvalue::SplitView { ty, view, at } => {
+                self.operand(view, *ty);
+                self.operand(at, Types::INT);
+                match self.program.types.get(wanted).clone() {
+                    Ty::Tuple(parts) => self.lists(vec![*ty; 2], parts),
+                    _ => self.wrong("two views are assigned to something else"),
+                }
+            }
+            Rvalue::OwnedBuffer { bytes } => {
+                self.operand(bytes, Types::INT);
+                let owned = matches!(self.program.types.get(wanted), Ty::Owned(Types::BUFFER));
+                self.require(owned, "owned memory");
+            }
+            Rvalue::Pin { ty, object } => {
+                self.same(*ty, wanted);
+                match self.program.types.get(*ty) {
+                    Ty::Pin(inner) => self.operand(object, *inner),
+                    _ => self.wrong("the pin's type is not a pin"),
+                }
+            }
+            Rvalue::Unpin(pin) => {
+                let inner = self.part(pin, "a pin", |ty| match ty {
+                    Ty::Pin(inner) => Some(*inner),
+                    _ => None,
+                });
+                self.same(inner, wanted);
+            }
+            Rvalue::AtomicLoad { view, index, .. } => {
+                self.atomic_element(view, index);
+                self.same(Types::INT, wanted);
+            }
+            Rvalue::AtomicUpdate { view, index, value, .. } => {
+                self.atomic_element(view, index);
+                self.operand(value, Types::INT);
+                self.same(Types::INT, wanted);
+            }
+            Rvalue::AtomicCompareSwap { view, index, expected, new, .. } => {
+                self.atomic_element(view, index);
+                self.operand(expected, Types::INT);
+                self.operand(new, Types::INT);
+                self.same(Types::BOOL, wanted);
             }
             Rvalue::ScopeLen(base) => {
                 self.scope_element(base);
