@@ -11,7 +11,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{AtomicRmwOp, InstBuilder, MemFlagsData, Value, types};
 use medi_check::mir::{AtomicOp, Operand};
 use medi_check::types::{Ty, TyId};
-use medi_runtime::shape::{Kind, Scalar};
+use medi_runtime::shape::{Kind, LIST_ITEMS, Scalar};
 
 use super::memory::Destination;
 use super::{Region, Translator};
@@ -206,10 +206,12 @@ impl<'a> Translator<'a> {
 
     /// Where a list keeps its array; zero for other objects.
     fn items(&mut self, ty: TyId, object: Value) -> Value {
-        let unit = self.unit;
-        let Kind::List { fields, .. } = &unit.layouts.shape(ty).kind else { return self.int(0) };
-        let place = fields.iter().find(|field| field.name == "items").expect("a list has items");
-        self.load_value(Region::Field, place.shape, object, place.offset)[0]
+        match self.unit.layouts.shape(ty).kind {
+            Kind::List { .. } => {
+                self.load(Region::Field(Scalar::Ref), types::I64, object, LIST_ITEMS)
+            }
+            _ => self.int(0),
+        }
     }
 
     pub(super) fn pin(&mut self, object: &Operand) -> Vec<Value> {
