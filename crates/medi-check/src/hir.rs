@@ -189,6 +189,11 @@ pub enum ExprKind {
     NewRecord {
         fields: Vec<(u32, Expr)>,
     },
+    /// `own T { … }`, in a scope of the function: which one, counted from the outermost.
+    NewOwn {
+        scope: u32,
+        fields: Vec<(u32, Expr)>,
+    },
     NewVariant {
         variant: u32,
         fields: Vec<(u32, Expr)>,
@@ -200,6 +205,7 @@ pub enum ExprKind {
     Tuple(Vec<Expr>),
     List(Vec<Expr>),
     Map(Vec<(Expr, Expr)>),
+    /// Of a record, or of an object of a scope.
     Field {
         base: Box<Expr>,
         field: u32,

@@ -6,7 +6,7 @@
 //! [`StmtKind::Safepoint`] on each back-edge, [`StmtKind::ScopeEnter`] and [`StmtKind::ScopeExit`] on each edge into and
 //! out of a scope (errors that stop the program leave scopes through the runtime, which frees the same memory), and
 //! bounds checks before raw element accesses. What the scope checker needs is explicit too: which value borrows from
-//! which scope ([`Rvalue::Allocate`], [`Rvalue::MakeView`], [`Rvalue::SliceView`], [`Rvalue::SplitView`]), moves ([`Operand::Move`]) and frees.
+//! which scope ([`Rvalue::Allocate`], [`Rvalue::NewOwn`], [`Rvalue::MakeView`], [`Rvalue::SliceView`], [`Rvalue::SplitView`]), moves ([`Operand::Move`]) and frees.
 //!
 //! Initialising stores of a new object need no barrier and are part of the `New…` rvalues.
 
@@ -116,7 +116,7 @@ pub fn holds_references(types: &Types, ty: TyId, is_plain_enum: &dyn Fn(TyId) ->
     match types.get(ty) {
         Ty::Unit | Ty::Never | Ty::Bool | Ty::Byte | Ty::Int | Ty::Float => false,
         // The memory of scopes is the region's, not the collector's.
-        Ty::Buffer | Ty::View(_) | Ty::Owned(_) | Ty::Atomic(_) => false,
+        Ty::Buffer | Ty::View(_) | Ty::Own(_) | Ty::Owned(_) | Ty::Atomic(_) => false,
         Ty::Pin(_) => true,
         Ty::Enum(..) => !is_plain_enum(ty),
         Ty::Tuple(parts) => parts.iter().any(|part| holds_references(types, *part, is_plain_enum)),
@@ -274,6 +274,12 @@ pub enum StmtKind {
     ScopeExit(ScopeId),
     /// `free(x)` of a buffer or of [`Ty::Owned`] memory; a second one stops the program.
     Free(Operand),
+    /// Of an object of a scope; checks that it is there. Tells the collector what it has to know.
+    SetOwnField {
+        object: Operand,
+        field: u32,
+        value: Operand,
+    },
     /// Checked as [`StmtKind::SetScopeElem`] is.
     AtomicStore {
         view: Operand,
@@ -480,6 +486,17 @@ pub enum Rvalue {
         view: Operand,
         from: Operand,
         to: Operand,
+    },
+    /// Borrows from the scope: an object of its region, of a type [`Ty::Own`].
+    NewOwn {
+        scope: ScopeId,
+        ty: TyId,
+        fields: Vec<Operand>,
+    },
+    /// Of an object of a scope; checks that it is there.
+    GetOwnField {
+        object: Operand,
+        field: u32,
     },
     /// Looks into the same memory, twice: elements `0..at`, and those from `at` on; no element is in both.
     SplitView {

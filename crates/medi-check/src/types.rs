@@ -46,6 +46,8 @@ pub enum Ty {
     Buffer,
     /// Scope memory: a typed window on a buffer, of a plain type.
     View(TyId),
+    /// `own T`: an object of a scope, with the fields of the record `T`.
+    Own(TyId),
     /// `Owned[Buffer]`: raw bytes that belong to no scope, but to who holds them.
     Owned(TyId),
     /// A collected object that is not resized while the pin is in use, and the task that made the pin.
@@ -72,6 +74,7 @@ impl Ty {
             | Ty::Optional(part)
             | Ty::Result(part)
             | Ty::View(part)
+            | Ty::Own(part)
             | Ty::Owned(part)
             | Ty::Pin(part)
             | Ty::Atomic(part)
@@ -106,6 +109,7 @@ impl Ty {
             Ty::Optional(part) => Ty::Optional(change(part)),
             Ty::Result(part) => Ty::Result(change(part)),
             Ty::View(part) => Ty::View(change(part)),
+            Ty::Own(part) => Ty::Own(change(part)),
             Ty::Owned(part) => Ty::Owned(change(part)),
             Ty::Pin(part) => Ty::Pin(change(part)),
             Ty::Atomic(part) => Ty::Atomic(change(part)),

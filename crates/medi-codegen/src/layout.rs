@@ -107,9 +107,10 @@ impl Layouts {
     /// If the type is none of these.
     pub fn fields(&self, ty: TyId) -> &[Place] {
         match &self.shape(ty).kind {
-            Kind::Record { fields } | Kind::InlineRecord { fields } | Kind::Map { fields, .. } => {
-                fields
-            }
+            Kind::Record { fields }
+            | Kind::InlineRecord { fields }
+            | Kind::Own { fields }
+            | Kind::Map { fields, .. } => fields,
             other => panic!("no record: {other:?}"),
         }
     }
@@ -192,6 +193,7 @@ impl Builder<'_> {
             | mir::Rvalue::MakeOk { ty, .. }
             | mir::Rvalue::MakeErr { ty, .. }
             | mir::Rvalue::Pin { ty, .. }
+            | mir::Rvalue::NewOwn { ty, .. }
             | mir::Rvalue::MakeView { ty, .. } => {
                 self.shape(*ty);
             }
@@ -254,6 +256,7 @@ impl Builder<'_> {
                 self.shapes.add(name, Kind::PlainEnum { variants })
             }
             Ty::Enum(..) => return self.enumeration(ty, name),
+            Ty::Own(record) => return self.own(ty, name, record),
             Ty::Array(element) => return self.array(ty, name, element),
             Ty::Cell(inner) => return self.cell(ty, name, inner),
             Ty::Tuple(parts) => {
@@ -331,6 +334,18 @@ impl Builder<'_> {
         id
     }
 
+    /// An object of a scope: its fields lie as if it were collected, also where the record is kept by value.
+    fn own(&mut self, ty: TyId, name: String, record: TyId) -> ShapeId {
+        let id = self.shapes.declare_own(name.clone());
+        self.by_type.insert(ty, id);
+        let program = self.program;
+        let fields = self.fields(&program.records[&record].fields);
+        let heap_type = self.register(&name, fields.size, &fields.places);
+        let kind = Kind::Own { fields: fields.places };
+        self.shapes.define(id, kind, fields.size.next_multiple_of(8), Some(heap_type));
+        id
+    }
+
     fn enumeration(&mut self, ty: TyId, name: String) -> ShapeId {
         let id = self.declare(ty, name.clone());
         let program = self.program;
@@ -401,6 +416,7 @@ pub fn type_name(program: &mir::Program, ty: TyId) -> String {
         Ty::Optional(inner) => format!("{}?", type_name(program, *inner)),
         Ty::Result(inner) => format!("Result[{}]", type_name(program, *inner)),
         Ty::View(inner) => format!("View[{}]", type_name(program, *inner)),
+        Ty::Own(inner) => format!("own {}", type_name(program, *inner)),
         Ty::Owned(inner) => format!("Owned[{}]", type_name(program, *inner)),
         Ty::Pin(inner) => format!("Pin[{}]", type_name(program, *inner)),
         Ty::Atomic(inner) => format!("Atomic[{}]", type_name(program, *inner)),

@@ -323,7 +323,9 @@ pub fn successors(terminator: &Terminator) -> Vec<usize> {
 pub fn operands<'a>(stmt: &'a StmtKind, each: &mut dyn FnMut(&'a Operand)) {
     match stmt {
         StmtKind::Assign(_, rvalue) => rvalue_operands(rvalue, each),
-        StmtKind::SetField { object, value, .. } | StmtKind::SetCell { cell: object, value } => {
+        StmtKind::SetField { object, value, .. }
+        | StmtKind::SetOwnField { object, value, .. }
+        | StmtKind::SetCell { cell: object, value } => {
             each(object);
             each(value);
         }
@@ -354,6 +356,7 @@ fn rvalue_operands<'a>(rvalue: &'a Rvalue, each: &mut dyn FnMut(&'a Operand)) {
         | Rvalue::NewArray { len: a, .. }
         | Rvalue::NewCell { value: a, .. }
         | Rvalue::GetField { object: a, .. }
+        | Rvalue::GetOwnField { object: a, .. }
         | Rvalue::ArrayLen(a)
         | Rvalue::GetCell(a)
         | Rvalue::GetTuple { tuple: a, .. }
@@ -394,6 +397,7 @@ fn rvalue_operands<'a>(rvalue: &'a Rvalue, each: &mut dyn FnMut(&'a Operand)) {
             each(new);
         }
         Rvalue::NewRecord { fields: all, .. }
+        | Rvalue::NewOwn { fields: all, .. }
         | Rvalue::NewVariant { fields: all, .. }
         | Rvalue::NewClosure { captures: all, .. }
         | Rvalue::MakeTuple(all)

@@ -36,9 +36,12 @@ pub enum ScopeNative {
     OwnedFree,
     PinRaise,
     TaskNumber,
+    RegionAllocate,
+    RegionRaise,
+    RegionShade,
 }
 
-const SCOPE_NATIVES: [&str; 10] = [
+const SCOPE_NATIVES: [&str; 13] = [
     "scope_enter",
     "scope_exit",
     "scope_allocate",
@@ -49,6 +52,9 @@ const SCOPE_NATIVES: [&str; 10] = [
     "owned_free",
     "pin_raise",
     "task_number",
+    "region_allocate",
+    "region_raise",
+    "region_shade",
 ];
 
 pub struct Unit<'a> {
@@ -101,7 +107,9 @@ fn mentions_scope_memory(layouts: &Layouts) -> impl Fn(&mir::Function) -> bool +
     use medi_runtime::shape::Kind;
     |function| {
         let mut kinds = function.locals.iter().map(|local| &layouts.shape(local.ty).kind);
-        kinds.any(|kind| matches!(kind, Kind::Buffer | Kind::View { .. } | Kind::Pin { .. }))
+        kinds.any(|kind| {
+            matches!(kind, Kind::Own { .. } | Kind::Buffer | Kind::View { .. } | Kind::Pin { .. })
+        })
     }
 }
 

@@ -92,7 +92,7 @@ pub(crate) fn run(heap: &HeapInner, kind: Kind) {
     let types = heap.types.read();
     let mut marker = Marker::new(&types, cycle.liveness, cycle.restamp, options.plant);
     // SAFETY: every thread has passed the flip.
-    unsafe { cycle.mark(&mut marker, &written, &mut None) };
+    unsafe { cycle.mark(&mut marker, &types, &written, &mut None) };
     let (marked, weak_cells) = marker.finish();
     // SAFETY: the gate is closed, and the cells are live.
     unsafe { cycle.forget_dead(&weak_cells) };
@@ -243,6 +243,7 @@ impl<'a> Cycle<'a> {
     unsafe fn mark(
         &mut self,
         marker: &mut Marker,
+        types: &[TypeInfo],
         written: &[Chunk],
         outer: &mut Option<&mut Marker>,
     ) {
@@ -256,6 +257,7 @@ impl<'a> Cycle<'a> {
             let visit = &mut |slot: *mut usize| marker.root(load(slot));
             heap.for_each_range_slot(None, visit);
             heap.roots.for_each_address(|address| marker.root(address));
+            heap.for_each_outside_slot(types, &mut |slot| marker.root(load(slot)));
             self.mark_interruptibly(marker, outer);
             loop {
                 self.rounds += 1;
@@ -334,7 +336,7 @@ impl<'a> Cycle<'a> {
         let types = heap.types.read();
         let mut marker = Marker::new(&types, cycle.liveness, false, heap.options.plant);
         // SAFETY: every thread has passed the flip.
-        unsafe { cycle.mark(&mut marker, &written, &mut Some(full_marker)) };
+        unsafe { cycle.mark(&mut marker, &types, &written, &mut Some(full_marker)) };
         let (marked, weak_cells) = marker.finish();
         // SAFETY: the gate is closed, and the cells are live.
         unsafe { cycle.forget_dead(&weak_cells) };

@@ -23,6 +23,18 @@ pub unsafe trait Embedder: Send + Sync {
     fn allocation_site(&self, words: *mut MutatorWords) -> u32;
 }
 
+/// Objects outside the heap that refer to collected ones, such as those of regions that end as a whole.
+///
+/// # Safety
+/// Each run of memory that is visited holds objects of types that the heap knows, one after the other, with headers
+/// and sizes as in the heap. Whoever changes a reference in one of them, or ends one, while [`crate::layout::SHADING`] is not
+/// zero, has the collector mark what was there and what will be there, by [`crate::Heap::shade`]. Slots may be written to
+/// while all threads are held (the moving mode updates them).
+pub unsafe trait Outside: Send + Sync {
+    /// Calls `visit` with start and end of each run. Called on the collector's thread while others run.
+    fn visit(&self, visit: &mut dyn FnMut(usize, usize));
+}
+
 /// The embedder of programs that keep all their references in handles, such as plain Rust.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HandlesOnly;

@@ -54,7 +54,7 @@ pub(crate) unsafe fn evacuate(heap: &HeapInner, space: &mut Space, types: &[Type
         }
     };
     // SAFETY: all threads are held.
-    unsafe { for_each_root(heap, &mut update) };
+    unsafe { for_each_root(heap, types, &mut update) };
     heap.weaks.visit(&mut update);
     heap.cleaners.for_each_address(&mut update);
     for new in moved.values() {

@@ -3,8 +3,8 @@
 //! Nothing here is global; two heaps in a process know nothing of each other. Locks are taken in the order of I10.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 use std::time::{Duration, Instant};
 use std::{hint, thread};
 
@@ -12,7 +12,7 @@ use crate::cleaner::Cleaners;
 use crate::collector::Collector;
 use crate::cycle::CycleTotals;
 use crate::delay::{Delays, Point};
-use crate::embedder::Embedder;
+use crate::embedder::{Embedder, Outside};
 use crate::error::{HeapError, OutOfMemory};
 use crate::geometry::Geometry;
 use crate::handles::HandleTable;
@@ -27,7 +27,7 @@ use crate::pace::Pacer;
 use crate::sampling::{self, Sample, SiteUse};
 use crate::space::{LEAST_LIMIT, Space};
 use crate::stats::{PauseCause, Pauses, Stats, TypeUse};
-use crate::types::{TypeId, TypeLayout, TypeRegistry};
+use crate::types::{TypeId, TypeInfo, TypeLayout, TypeRegistry};
 use crate::verify::WriteSnapshot;
 use crate::weak::WeakGate;
 
@@ -77,6 +77,7 @@ pub(crate) struct HeapInner {
     pub types: TypeRegistry,
     ranges: Mutex<Vec<Range>>,
     pub roots: HandleTable,
+    outside: OnceLock<Arc<dyn Outside>>,
     pub weaks: HandleTable,
     pub weak_gate: WeakGate,
     pub cleaners: Cleaners,
@@ -207,6 +208,17 @@ impl HeapInner {
         }
     }
 
+    /// Visits the references of objects outside the heap.
+    pub fn for_each_outside_slot(&self, types: &[TypeInfo], visit: &mut dyn FnMut(*mut usize)) {
+        if let Some(outside) = self.outside.get() {
+            outside.visit(&mut |start, end| for_each_slot_between(types, start, end, visit));
+        }
+    }
+
+    fn is_shading(&self) -> bool {
+        self.shading.load(Ordering::Relaxed)
+    }
+
     fn ranges(&self) -> MutexGuard<'_, Vec<Range>> {
         self.ranges.lock().expect("no panic while ranges change")
     }
@@ -217,6 +229,24 @@ impl HeapInner {
             for i in 0..range.count {
                 visit(range.slots.wrapping_add(i));
             }
+        }
+    }
+}
+
+/// Visits the references of objects that lie from `start` to `end`, one after the other.
+fn for_each_slot_between(
+    types: &[TypeInfo],
+    start: usize,
+    end: usize,
+    visit: &mut dyn FnMut(*mut usize),
+) {
+    let mut object = start;
+    while object < end {
+        // SAFETY: `Outside` promises objects of known types there; nobody changes a header.
+        unsafe {
+            let info = &types[*(object as *const u32) as usize];
+            info.for_each_slot(object, &mut *visit);
+            object += info.size.size_of(object);
         }
     }
 }
@@ -252,6 +282,7 @@ impl Heap {
             types: TypeRegistry::default(),
             ranges: Mutex::default(),
             roots: HandleTable::new(true),
+            outside: OnceLock::new(),
             weaks: HandleTable::new(false),
             weak_gate: WeakGate::default(),
             cleaners: Cleaners::default(),
@@ -273,6 +304,32 @@ impl Heap {
 
     pub(crate) fn inner(&self) -> &Arc<HeapInner> {
         &self.0
+    }
+
+    /// Makes the references of objects outside the heap roots, for good; `outside` may be given once.
+    ///
+    /// # Panics
+    /// The second time.
+    pub fn set_outside(&self, outside: Arc<dyn Outside>) {
+        assert!(self.0.outside.set(outside).is_ok(), "what is outside of the heap is given once");
+    }
+
+    /// Has the collector mark the object at `address`, if it marks; 0 is none.
+    pub fn shade(&self, address: usize) {
+        self.0.shade(address);
+    }
+
+    /// Has the collector mark what objects outside the heap refer to, if it marks, because they end.
+    ///
+    /// # Safety
+    /// As for a run of [`Outside::visit`].
+    pub unsafe fn shade_outside(&self, start: usize, end: usize) {
+        if self.0.is_shading() {
+            for_each_slot_between(&self.0.types.read(), start, end, &mut |slot| {
+                // SAFETY: the caller vouches for the objects, and slots are aligned words.
+                self.0.shade(unsafe { (*slot.cast::<AtomicUsize>()).load(Ordering::Relaxed) });
+            });
+        }
     }
 
     /// The options that the heap was made with.

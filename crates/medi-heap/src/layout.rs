@@ -63,6 +63,9 @@ pub const ALLOC_HEADER: usize = 16;
 pub const POLL: usize = 24;
 /// Offset of the colour (`u8`) for which a reference store needs no slow path.
 pub const SKIP: usize = 28;
+/// Offset of the byte that is not zero while what goes into slots outside of the heap, or out of them, is to be handed
+/// over (I8).
+pub const SHADING: usize = 29;
 /// Offset of the word that, with an address shifted right by [`SEGMENT_SHIFT`] added, is the address of the colour byte
 /// of the segment that the address lies in.
 pub const SEGMENT_COLOURS: usize = 40;
@@ -107,7 +110,8 @@ pub struct MutatorWords {
     pub(crate) alloc_header: Cell<u64>,
     pub(crate) poll: AtomicU32,
     pub(crate) skip: AtomicU8,
-    spare: [u8; 3],
+    pub(crate) shading: AtomicU8,
+    spare: [u8; 2],
     pub(crate) mutator: Cell<*mut Inner>,
     pub(crate) segment_colours: Cell<usize>,
     reserved: [u64; 2],
@@ -123,7 +127,8 @@ impl MutatorWords {
             alloc_header: Cell::new(0),
             poll: AtomicU32::new(0),
             skip: AtomicU8::new(COLOUR_FIRST),
-            spare: [0; 3],
+            shading: AtomicU8::new(0),
+            spare: [0; 2],
             mutator: Cell::new(ptr::null_mut()),
             segment_colours: Cell::new(0),
             reserved: [0; 2],
@@ -150,6 +155,7 @@ const _: () = {
     assert!(offset_of!(MutatorWords, alloc_header) == ALLOC_HEADER);
     assert!(offset_of!(MutatorWords, poll) == POLL);
     assert!(offset_of!(MutatorWords, skip) == SKIP);
+    assert!(offset_of!(MutatorWords, shading) == SHADING);
     assert!(offset_of!(MutatorWords, segment_colours) == SEGMENT_COLOURS);
     assert!(BLOCK_GRANULES == PAGE, "a block's metadata is one page, so it is touched alone");
     assert!(size_of::<usize>() == 8, "the object model needs 64-bit addresses");

@@ -71,7 +71,7 @@ mod weak;
 
 pub use address::ObjectRef;
 pub use cleaner::{Cleaner, CleanerQueue};
-pub use embedder::{Embedder, HandlesOnly};
+pub use embedder::{Embedder, HandlesOnly, Outside};
 pub use error::{Bytes, HeapError, OutOfMemory, Reason, Shortage};
 pub use handles::{Handle, HandleScope, Root, Weak};
 pub use heap::{Heap, RootRange};

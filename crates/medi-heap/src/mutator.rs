@@ -219,7 +219,7 @@ impl Inner {
             Request::End => {
                 // Everything that they could name is marked.
                 barrier.log.drop_shades();
-                barrier.phase.set(Phase::Idle);
+                self.set_phase(Phase::Idle);
             }
             Request::Hold => {}
         }
@@ -237,9 +237,14 @@ impl Inner {
         self.heap.for_each_range_slot(Some(self.words as usize), visit);
     }
 
+    fn set_phase(&self, phase: Phase) {
+        self.barrier.phase.set(phase);
+        self.words().shading.store((phase != Phase::Idle).into(), Ordering::Relaxed);
+    }
+
     /// Has the collector mark what is stored.
     fn start_shading(&self) {
-        self.barrier.phase.set(Phase::Shading);
+        self.set_phase(Phase::Shading);
         self.words().skip.store(COLOUR_NONE, Ordering::Relaxed);
     }
 
@@ -247,7 +252,7 @@ impl Inner {
     fn start_transition(&self) {
         let next = self.heap.epochs().next;
         let barrier = &self.barrier;
-        barrier.phase.set(Phase::Transition);
+        self.set_phase(Phase::Transition);
         barrier.flip.set(next.flip);
         barrier.epoch.set(next.colour);
         self.words().skip.store(COLOUR_NONE, Ordering::Relaxed);
@@ -255,7 +260,7 @@ impl Inner {
 
     /// Enters the next epoch, whose cycle marks.
     fn start_marking(&self) {
-        self.barrier.phase.set(Phase::Marking);
+        self.set_phase(Phase::Marking);
         self.enter_epoch(self.heap.epochs().next);
     }
 

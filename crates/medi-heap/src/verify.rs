@@ -100,11 +100,16 @@ impl fmt::Display for Violation {
 ///
 /// # Safety
 /// All threads are held, and stay so until this returns.
-pub(crate) unsafe fn for_each_root(heap: &HeapInner, visit: &mut dyn FnMut(*mut usize)) {
+pub(crate) unsafe fn for_each_root(
+    heap: &HeapInner,
+    types: &[TypeInfo],
+    visit: &mut dyn FnMut(*mut usize),
+) {
     // SAFETY: the caller says so.
     heap.handshakes.for_each(|seat| unsafe { seat.inner().for_each_root(visit) });
     heap.for_each_range_slot(None, visit);
     heap.roots.visit(visit);
+    heap.for_each_outside_slot(types, visit);
 }
 
 /// Verifies the whole heap; `exact` says that the last cycle was a full one and that no thread has run since it
@@ -129,7 +134,7 @@ pub(crate) unsafe fn verify(
     let mut worklist: Vec<(usize, usize)> = Vec::new();
     // SAFETY: all threads are held.
     unsafe {
-        for_each_root(heap, &mut |slot| {
+        for_each_root(heap, types, &mut |slot| {
             if *slot != 0 {
                 worklist.push((*slot, 0));
             }

@@ -15,11 +15,15 @@ mod chunk;
 pub mod descriptor;
 mod mapping;
 mod owned;
+pub mod region;
 mod scopes;
+pub mod space;
 
 pub use descriptor::{Descriptor, End, Ending};
 pub use owned::OwnedBuffers;
+pub use region::Region;
 pub use scopes::{AllocateError, Buffer, FreeError, Ledger, Options, Refused, Scopes, Unlimited};
+pub use space::{RegionEnd, RegionSpace};
 
 /// Of every buffer, in bytes: a cache line, and the widest vector register.
 pub const ALIGNMENT: usize = 64;

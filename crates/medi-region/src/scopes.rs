@@ -2,11 +2,17 @@
 
 use std::fmt;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use crate::chunk::{Chunks, Mark};
 use crate::descriptor::{Descriptor, End, Ending, Pool, Slot};
 use crate::mapping::Mapping;
+use crate::region::Region;
+use crate::space::{CHUNK, RegionEnd, RegionSpace};
 use crate::{ALIGNMENT, LARGE};
+
+/// Chunks that a thread keeps for its next scopes: a megabyte.
+const SPARE: usize = 16;
 
 /// Who counts the bytes. Each charge is released exactly once, at the latest when the [`Scopes`] drops.
 pub trait Ledger {
@@ -14,6 +20,11 @@ pub trait Ledger {
     /// When the bytes do not fit under a limit; nothing is charged then.
     fn charge(&self, bytes: u64) -> Result<(), Refused>;
     fn release(&self, bytes: u64);
+
+    /// The objects between these addresses, which may refer to collected ones, are about to end.
+    fn end_traced(&self, start: u64, end: u64) {
+        let _ = (start, end);
+    }
 }
 
 /// The ledger has no room.
@@ -110,11 +121,25 @@ pub struct Scopes<L: Ledger> {
     open: Vec<Scope>,
     /// Buffers of all open scopes in order of allocation; `None` once freed.
     live: Vec<Option<Live>>,
+    space: Arc<RegionSpace>,
+    /// Of each open scope, and of those that were open at that depth before.
+    #[expect(clippy::vec_box, reason = "compiled code has their addresses")]
+    regions: Vec<Box<Region>>,
+    /// Chunks that no region holds, and that the thread has paid for.
+    spare: Vec<u32>,
 }
 
 impl<L: Ledger> Scopes<L> {
     pub fn new(ledger: L, options: Options) -> Self {
+        Self::within(ledger, options, Arc::default())
+    }
+
+    /// Scopes whose objects lie in a space that other threads share.
+    pub fn within(ledger: L, options: Options, space: Arc<RegionSpace>) -> Self {
         Self {
+            space,
+            regions: vec![],
+            spare: vec![],
             ledger,
             options,
             pool: Pool::default(),
@@ -134,9 +159,75 @@ impl<L: Ledger> Scopes<L> {
         self.live.iter().flatten().count()
     }
 
-    pub fn enter(&mut self) {
+    /// Opens a scope; answers where its objects go.
+    pub fn enter(&mut self) -> NonNull<Region> {
         let mark = self.chunks.mark();
+        let depth = self.open.len();
         self.open.push(Scope { first: self.live.len(), mark, held: 0 });
+        if depth == self.regions.len() {
+            self.regions.push(Box::default());
+        }
+        NonNull::from(&mut *self.regions[depth])
+    }
+
+    /// Where the objects of all threads lie.
+    pub fn space(&self) -> &RegionSpace {
+        &self.space
+    }
+
+    /// Room for an object where the cursor of an open scope's region is: what compiled code asks for when there was none.
+    /// Answers the handle that the object will have; its memory has any content, and is taken by moving the cursor.
+    ///
+    /// # Errors
+    /// See [`AllocateError`].
+    pub fn make_room(
+        &mut self,
+        region: *const Region,
+        traced: bool,
+        bytes: usize,
+        site: u64,
+    ) -> Result<u64, AllocateError> {
+        let open = &mut self.regions[..self.open.len()];
+        let place = open.iter_mut().find(|open| std::ptr::from_ref(&***open) == region);
+        let region = place.ok_or(AllocateError::NoScope)?;
+        if let Some(handle) = region.room(traced, bytes) {
+            return Ok(handle);
+        }
+        if bytes > CHUNK {
+            return Err(AllocateError::TooLarge);
+        }
+        if region.is_empty() {
+            region.allocated_at = site;
+        }
+        let chunk = match self.spare.pop() {
+            Some(chunk) => chunk,
+            None => {
+                self.ledger.charge(CHUNK as u64).map_err(|Refused| AllocateError::Limit)?;
+                self.space.take().map_err(|error| {
+                    self.ledger.release(CHUNK as u64);
+                    AllocateError::System(error)
+                })?
+            }
+        };
+        region.go_on(&self.space, traced, chunk);
+        region.room(traced, bytes).ok_or(AllocateError::TooLarge)
+    }
+
+    fn end_region(&mut self, depth: usize, ended_at: u64) {
+        let region = &mut *self.regions[depth];
+        if region.is_empty() {
+            return;
+        }
+        let end = RegionEnd { allocated_at: region.allocated_at, ended_at };
+        region.for_each_traced(&self.space, &mut |start, end| self.ledger.end_traced(start, end));
+        region.end(&self.space, end, self.options.poison, |chunk| {
+            if self.spare.len() < SPARE && self.space.is_usable(chunk) {
+                self.spare.push(chunk);
+            } else {
+                self.space.give_back(chunk);
+                self.ledger.release(CHUNK as u64);
+            }
+        });
     }
 
     /// Frees what the innermost scope allocated, the newest first. `site` is kept for the message of
@@ -146,6 +237,7 @@ impl<L: Ledger> Scopes<L> {
     /// If no scope is open.
     pub fn exit(&mut self, site: u64) {
         let scope = self.open.pop().expect("a scope exits that was entered");
+        self.end_region(self.open.len(), site);
         while self.live.len() > scope.first {
             if let Some(live) = self.live.pop().flatten() {
                 self.end(&live, Ending::ScopeExited, site);
@@ -281,5 +373,9 @@ impl<L: Ledger> Scopes<L> {
 impl<L: Ledger> Drop for Scopes<L> {
     fn drop(&mut self) {
         self.exit_to(0, 0);
+        for chunk in self.spare.drain(..) {
+            self.space.give_back(chunk);
+            self.ledger.release(CHUNK as u64);
+        }
     }
 }

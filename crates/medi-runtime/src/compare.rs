@@ -145,7 +145,11 @@ impl<'a> Comparer<'a> {
                 Kind::Tuple { parts: fields } | Kind::InlineRecord { fields } => {
                     self.equal_parts(a.at, b.at, fields)
                 }
-                Kind::Func | Kind::Buffer | Kind::View { .. } | Kind::Pin { .. } => {
+                Kind::Func
+                | Kind::Own { .. }
+                | Kind::Buffer
+                | Kind::View { .. }
+                | Kind::Pin { .. } => {
                     let scalars = &self.shapes.get(a.shape).scalars;
                     Ok(scalars.iter().all(|(at, _)| a.read::<u64>(*at) == b.read::<u64>(*at)))
                 }
@@ -302,9 +306,11 @@ impl<'a> Comparer<'a> {
                 },
                 Kind::Tuple { parts } => self.hash_parts(v.at, parts, 1),
                 Kind::InlineRecord { fields } => self.hash_parts(v.at, fields, 2),
-                Kind::Func | Kind::Buffer | Kind::View { .. } | Kind::Pin { .. } => {
-                    Ok(hash_word(v.read(0), self.seed))
-                }
+                Kind::Func
+                | Kind::Own { .. }
+                | Kind::Buffer
+                | Kind::View { .. }
+                | Kind::Pin { .. } => Ok(hash_word(v.read(0), self.seed)),
                 Kind::List { .. }
                 | Kind::Map { .. }
                 | Kind::Record { .. }

@@ -41,6 +41,9 @@ pub struct Context {
     pub literals: *mut usize,
     /// Indexed by [`Stub`].
     pub stubs: [usize; Stub::COUNT],
+    /// Address of the first chunk of regions, and of the table of their tags.
+    pub region_base: u64,
+    pub region_tags: u64,
     /// The lowest address that compiled code may use of its stack; below it lies the reserve for native
     /// code.
     pub stack_floor: usize,
@@ -63,6 +66,8 @@ impl Context {
             store: Store::default(),
             literals: ptr::null_mut(),
             stubs,
+            region_base: 0,
+            region_tags: 0,
             stack_floor: 0,
             thread,
         }
@@ -140,8 +145,21 @@ pub mod offsets {
     pub const STORE_OBJECT: usize = offset_of!(Context, store.object);
     pub const STORE_SLOT: usize = offset_of!(Context, store.slot);
     pub const STORE_VALUE: usize = offset_of!(Context, store.value);
+    pub const REGION_BASE: usize = offset_of!(Context, region_base);
+    pub const REGION_TAGS: usize = offset_of!(Context, region_tags);
     pub const LITERALS: usize = offset_of!(Context, literals);
     pub const STUBS: usize = offset_of!(Context, stubs);
+}
+
+/// Byte offsets in a region, and how handles are made, for the code generator.
+pub mod region {
+    use medi_region::Region;
+    pub use medi_region::space::{ADDRESS_BITS, CHUNK, CHUNK_SHIFT, CHUNKS, SPAN};
+
+    pub const CURSOR: u32 = Region::CURSOR as u32;
+    pub const LIMIT: u32 = Region::LIMIT as u32;
+    pub const PLAIN: u32 = Region::PLAIN as u32;
+    pub const TRACED: u32 = Region::TRACED as u32;
 }
 
 /// Byte offsets in a scope's descriptor, for the code generator.

@@ -195,6 +195,10 @@ impl Printer<'_> {
                 }
                 Kind::Buffer => self.buffer(value),
                 Kind::View { element } => self.view(value, *element),
+                Kind::Own { .. } => {
+                    let name = shape.name.clone();
+                    self.text(&format!("<{name}>"));
+                }
                 Kind::Pin { object } => self.value(Value { at: value.at, shape: *object }),
                 Kind::List { .. }
                 | Kind::Map { .. }

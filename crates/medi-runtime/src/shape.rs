@@ -105,6 +105,10 @@ pub enum Kind {
     },
     /// A closure object: code address at [`CLOSURE_CODE`], then captures.
     Func,
+    /// A handle to an object of a scope; its fields.
+    Own {
+        fields: Vec<Place>,
+    },
     /// Descriptor address, generation.
     Buffer,
     /// Descriptor address, generation, address of the first element, length in elements.
@@ -203,7 +207,12 @@ impl Shapes {
         ShapeId(self.list.len() as u32 - 1)
     }
 
-    /// Fills a declared reference shape.
+    /// As [`Shapes::declare_reference`], for objects of scopes.
+    pub fn declare_own(&mut self, name: impl Into<String>) -> ShapeId {
+        self.add(name, Kind::Own { fields: vec![] })
+    }
+
+    /// Fills a declared shape.
     pub fn define(&mut self, id: ShapeId, kind: Kind, object_size: u32, heap_type: Option<TypeId>) {
         let shape = &mut self.list[id.0 as usize];
         shape.kind = kind;
@@ -420,6 +429,7 @@ impl Shapes {
                 scalars.extend(self.scalars_at(value.shape, value.offset));
                 (round_up(value.offset + self.get(value.shape).size, 8), 8, scalars)
             }
+            Kind::Own { .. } => one(Scalar::I64),
             Kind::Buffer => (16, 8, vec![(0, Scalar::I64), (8, Scalar::I64)]),
             Kind::Pin { .. } => {
                 (24, 8, vec![(0, Scalar::Ref), (8, Scalar::Ref), (16, Scalar::I64)])

@@ -11,8 +11,8 @@ use std::ptr;
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_deque::Worker;
-use medi_heap::{CleanerQueue, Heap, Mutator, ObjectRef, OutOfMemory, RootRange, layout};
-use medi_region::{Ledger, OwnedBuffers, Refused, Scopes};
+use medi_heap::{CleanerQueue, Heap, Mutator, ObjectRef, OutOfMemory, Outside, RootRange, layout};
+use medi_region::{Ledger, OwnedBuffers, Refused, RegionSpace, Scopes};
 
 use crate::code_map::CodeMap;
 use crate::context::Context;
@@ -36,6 +36,22 @@ impl Ledger for HeapLedger {
 
     fn release(&self, bytes: u64) {
         self.0.release(bytes);
+    }
+
+    fn end_traced(&self, start: u64, end: u64) {
+        // SAFETY: regions hold objects of the heap's types, one after the other.
+        unsafe { self.0.shade_outside(start as usize, end as usize) };
+    }
+}
+
+/// The objects of regions that may refer to collected ones.
+struct Traced(Arc<RegionSpace>);
+
+// SAFETY: compiled code writes the header of each object before the region's cursor passes it, and tells of every
+// reference that it stores while `SHADING` is set.
+unsafe impl Outside for Traced {
+    fn visit(&self, visit: &mut dyn FnMut(usize, usize)) {
+        self.0.visit(&mut |start, end| visit(start as usize, end as usize));
     }
 }
 
@@ -102,6 +118,7 @@ pub struct Run {
     literals: OnceLock<Literals>,
     pub(crate) handles: Handles,
     pub(crate) owned: OwnedBuffers<HeapLedger>,
+    pub(crate) regions: Arc<RegionSpace>,
     /// Numbers of open files that the program has lost.
     pub(crate) lost_files: CleanerQueue<i64>,
     pub(crate) pool: Pool,
@@ -170,7 +187,10 @@ impl Session {
         limits: Limits,
         owner: Option<Arc<dyn Any + Send + Sync>>,
     ) -> Result<Session, OutOfMemory> {
+        let regions = Arc::new(RegionSpace::new());
+        heap.set_outside(Arc::new(Traced(Arc::clone(&regions))));
         let run = Arc::new(Run {
+            regions,
             heap: heap.clone(),
             arrays: Arc::new(ArrayTypes::new(&shapes)),
             shapes,
@@ -205,10 +225,13 @@ impl Session {
         let mut context = Box::new(Context::new(ptr::null_mut(), stubs::addresses()));
         // SAFETY: the words are in a box that the session keeps until after the mutator is dropped.
         let mutator = unsafe { run.heap.attach(&raw mut context.heap) };
-        let scopes = Scopes::new(
+        let scopes = Scopes::within(
             HeapLedger(run.heap.clone()),
             medi_region::Options { poison: run.heap.options().poison },
+            Arc::clone(&run.regions),
         );
+        context.region_base = run.regions.base();
+        context.region_tags = run.regions.tags();
         let thread = Box::new(Thread {
             mutator,
             heap: run.heap.clone(),

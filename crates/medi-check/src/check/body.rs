@@ -75,13 +75,20 @@ pub(super) struct Frame {
     /// The frame is what a task runs.
     pub(super) task: Option<Task>,
     pub(super) loops: Vec<Loop>,
-    /// How many `scope`s are open.
-    pub(super) scopes: u32,
+    /// The names of the `scope`s that are open, outermost first.
+    pub(super) scopes: Vec<Option<String>>,
 }
 
 impl Frame {
     pub(super) fn new(result: TyId) -> Frame {
-        Frame { result, result_span: None, closure: false, task: None, loops: vec![], scopes: 0 }
+        Frame {
+            result,
+            result_span: None,
+            closure: false,
+            task: None,
+            loops: vec![],
+            scopes: vec![],
+        }
     }
 }
 

@@ -368,9 +368,10 @@ impl Body<'_, '_> {
     }
 
     pub(super) fn scope(&mut self, scope: &ast::Scope, span: Span, want: Want) -> hir::Expr {
-        self.frame().scopes += 1;
+        let name = scope.name.as_ref().map(|name| name.name.clone());
+        self.frame().scopes.push(name.clone());
         let body = self.block(&scope.body, want);
-        self.frame().scopes -= 1;
+        self.frame().scopes.pop();
         let ty = body.ty;
         let name = scope.name.as_ref().map(|name| name.name.clone());
         let kind = ExprKind::Scope { name, body: Box::new(body), end: scope.end };

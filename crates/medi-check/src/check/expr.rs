@@ -153,13 +153,69 @@ impl Body<'_, '_> {
                 self.report(diagnostic);
                 self.error_expr(span)
             }
-            A::Own { value, .. } => {
-                self.report(reserved::own(span));
-                self.expr(value, Want::Any);
-                self.error_expr(span)
-            }
+            A::Own { value, scope } => self.own(value, scope.as_ref(), span, want),
             A::Spawn(value) => self.spawn(value, span),
         }
+    }
+
+    /// `own T { … } in scope`.
+    fn own(
+        &mut self,
+        value: &ast::Expr,
+        scope: Option<&ast::Ident>,
+        span: Span,
+        want: Want,
+    ) -> hir::Expr {
+        let inner = want.ty().map(|ty| self.ty(self.within(ty)).clone());
+        let hint = match inner {
+            Some(Ty::Own(record)) => Want::Like(record),
+            _ => Want::Any,
+        };
+        let made = self.expr(value, hint);
+        if self.is_error(made.ty) {
+            return self.error_expr(span);
+        }
+        let ExprKind::NewRecord { fields } = made.kind else {
+            if matches!(value.kind, ast::ExprKind::Record { .. }) {
+                return self.error_expr(span);
+            }
+            let diagnostic =
+                Diagnostic::error("E0326", "`own` makes one object of a record", value.span, "")
+                    .help("write the record with its fields: `own Node { value: 1 }`");
+            self.report(diagnostic);
+            return self.error_expr(span);
+        };
+        let Some(scope) = self.scope_of(scope, span) else { return self.error_expr(span) };
+        let ty = self.intern(Ty::Own(made.ty));
+        hir::Expr { kind: ExprKind::NewOwn { scope, fields }, ty, span }
+    }
+
+    /// Which open scope of the function is meant, counted from the outermost.
+    fn scope_of(&mut self, name: Option<&ast::Ident>, span: Span) -> Option<u32> {
+        let open = self.frame().scopes.clone();
+        let Some(name) = name else {
+            if open.is_empty() {
+                self.no_scope("own", span);
+            }
+            return (open.len() as u32).checked_sub(1);
+        };
+        let is_named = |scope: &Option<String>| scope.as_ref() == Some(&name.name);
+        let found = open.iter().rposition(is_named);
+        if found.is_none() {
+            let message = format!("no open scope is called `{}`", name.name);
+            let names: Vec<&str> = open.iter().flatten().map(String::as_str).collect();
+            let diagnostic = Diagnostic::error("E0202", message, name.span, "");
+            let diagnostic = match suggest::closest(&name.name, names.into_iter()) {
+                Some(close) => {
+                    diagnostic.help(format!("did you mean `{close}`?")).edit(name.span, close)
+                }
+                None => diagnostic
+                    .why("a scope is open in the function that it stands in, not in those it calls")
+                    .help(format!("name the scope: `scope {} {{ … }}`", name.name)),
+            };
+            self.report(diagnostic);
+        }
+        found.map(|index| index as u32)
     }
 
     /// A condition or an operand of `and`, `or`, `not`.

@@ -85,7 +85,7 @@ impl Body<'_, '_> {
             Ty::Func { .. } => Some("nobody can tell whether two functions do the same"),
             Ty::Int | Ty::Float | Ty::Byte | Ty::Str => None,
             Ty::Error | Ty::Infer(_) | Ty::Never | Ty::Param(_) => None,
-            Ty::Buffer | Ty::View(_) | Ty::Owned(_) | Ty::Pin(_) | Ty::Atomic(_) => {
+            Ty::Own(_) | Ty::Buffer | Ty::View(_) | Ty::Owned(_) | Ty::Pin(_) | Ty::Atomic(_) => {
                 Some("scope memory has no value of its own")
             }
             _ if ordered => Some("only `int`, `float`, `byte` and `string` have an order"),
@@ -201,7 +201,9 @@ impl Body<'_, '_> {
                 self.finish_expr(left);
                 self.finish_expr(right);
             }
-            ExprKind::NewRecord { fields } | ExprKind::NewVariant { fields, .. } => {
+            ExprKind::NewRecord { fields }
+            | ExprKind::NewOwn { fields, .. }
+            | ExprKind::NewVariant { fields, .. } => {
                 for (_, value) in fields {
                     self.finish_expr(value);
                 }

@@ -107,6 +107,7 @@ impl Infer {
             | (Ty::Optional(left), Ty::Optional(right))
             | (Ty::Result(left), Ty::Result(right))
             | (Ty::View(left), Ty::View(right))
+            | (Ty::Own(left), Ty::Own(right))
             | (Ty::Owned(left), Ty::Owned(right))
             | (Ty::Pin(left), Ty::Pin(right))
             | (Ty::Atomic(left), Ty::Atomic(right)) => self.unify_at(types, left, right, depth + 1),

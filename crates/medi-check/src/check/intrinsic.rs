@@ -251,21 +251,28 @@ impl Body<'_, '_> {
             return self.error_expr(span);
         };
         let bytes = self.expr(arg, Want::Must(Types::INT, reason));
-        if self.frame().scopes == 0 {
-            let message = "`allocate` needs a scope around it";
-            let mut diagnostic = Diagnostic::error("E0510", message, span, "")
-                .why("the end of the scope frees the memory");
-            if self.frame().closure {
-                diagnostic = diagnostic
-                    .why("a function value may run after the scope around it has ended")
-                    .help("open a scope inside it: `() => { scope { … } }`");
-            } else {
-                diagnostic = diagnostic.help("open one: `scope { let b = allocate(1MB) … }`");
-            }
-            self.report(diagnostic);
+        if self.frame().scopes.is_empty() {
+            self.no_scope("allocate", span);
         }
         let kind = ExprKind::Intrinsic { op: Intrinsic::Allocate, args: vec![bytes] };
         hir::Expr { kind, ty: Types::BUFFER, span }
+    }
+
+    /// Reports something of a scope where none is open.
+    pub(super) fn no_scope(&mut self, word: &str, span: Span) {
+        let message = format!("`{word}` needs a scope around it");
+        let example =
+            if word == "own" { "let n = own Node { … }" } else { "let b = allocate(1MB)" };
+        let diagnostic = Diagnostic::error("E0510", message, span, "")
+            .why("the end of the scope frees the memory");
+        let diagnostic = if self.frame().closure {
+            diagnostic
+                .why("a function value may run after the scope around it has ended")
+                .help("open a scope inside it: `() => { scope { … } }`")
+        } else {
+            diagnostic.help(format!("open one: `scope {{ {example} … }}`"))
+        };
+        self.report(diagnostic);
     }
 
     /// `promote(x)`: a copy in collected memory of what lies in scope memory; other values are

@@ -145,23 +145,13 @@ impl Body<'_, '_> {
     ) -> hir::Expr {
         match self.ty(receiver.ty).clone() {
             Ty::Error => self.error_expr(span),
-            Ty::Record(id, args) => {
-                let fields = &self.c.record(id).fields;
-                let found = fields.iter().position(|field| field.name == name.name);
-                let opaque = id == self.c.lang().list || id == self.c.lang().map;
-                match found {
-                    Some(index) if !opaque || self.library => {
-                        let ty = fields[index].ty;
-                        let ty = self.c.types.substitute(ty, &args);
-                        let base = Box::new(receiver);
-                        hir::Expr { kind: ExprKind::Field { base, field: index as u32 }, ty, span }
-                    }
-                    _ => {
-                        self.unknown_field(name, receiver.ty, Some(id));
-                        self.error_expr(span)
-                    }
-                }
+            Ty::Own(record) => {
+                let Ty::Record(id, args) = self.ty(record).clone() else {
+                    return self.error_expr(span);
+                };
+                self.record_field(receiver, id, &args, name, span)
             }
+            Ty::Record(id, args) => self.record_field(receiver, id, &args, name, span),
             Ty::Tuple(parts) => match name.name.parse::<usize>() {
                 Ok(index) if index < parts.len() => {
                     let base = Box::new(receiver);
@@ -189,6 +179,32 @@ impl Body<'_, '_> {
             Ty::Infer(_) => self.unknown_operand(receiver.span),
             _ => {
                 self.unknown_field(name, receiver.ty, None);
+                self.error_expr(span)
+            }
+        }
+    }
+
+    /// A field of a record, or of an object of a scope that has its fields.
+    fn record_field(
+        &mut self,
+        receiver: hir::Expr,
+        id: RecordId,
+        args: &[TyId],
+        name: &ast::Ident,
+        span: Span,
+    ) -> hir::Expr {
+        let fields = &self.c.record(id).fields;
+        let found = fields.iter().position(|field| field.name == name.name);
+        let opaque = id == self.c.lang().list || id == self.c.lang().map;
+        match found {
+            Some(index) if !opaque || self.library => {
+                let ty = fields[index].ty;
+                let ty = self.c.types.substitute(ty, args);
+                let base = Box::new(receiver);
+                hir::Expr { kind: ExprKind::Field { base, field: index as u32 }, ty, span }
+            }
+            _ => {
+                self.unknown_field(name, receiver.ty, Some(id));
                 self.error_expr(span)
             }
         }
@@ -272,6 +288,10 @@ impl Body<'_, '_> {
             diagnostic = diagnostic.help(format!("did you mean `{close}`?")).edit(name.span, close);
         } else if free {
             diagnostic = diagnostic.help(format!("`{word}` is a function: write `{word}({text})`"));
+        } else if matches!(self.ty(ty), Ty::Own(_)) {
+            diagnostic = diagnostic
+                .why("methods work on collected objects, and this one lies in a scope")
+                .help(format!("write a function that takes it: `func {word}(x: {shown}) {{ … }}`"));
         } else if matches!(self.ty(ty), Ty::Param(_)) {
             diagnostic = diagnostic
                 .why("a type parameter stands for any type, and not every type has this method")

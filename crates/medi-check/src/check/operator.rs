@@ -124,9 +124,13 @@ impl Body<'_, '_> {
             self.cannot_compare(op, op_span, &left, &right);
             return hir::Expr { kind: ExprKind::Unit, ty: Types::BOOL, span };
         };
+        // Whether there is something can be asked of everything.
+        let with_nil = [&left, &right].iter().any(|side| matches!(side.kind, ExprKind::Nil));
         let left = self.coerce(left, common, Reason::Operand(right.span));
         let right = self.coerce(right, common, Reason::Operand(left.span));
-        self.later.push(Later::Comparable { ty: common, span: op_span, ordered: false });
+        if !with_nil {
+            self.later.push(Later::Comparable { ty: common, span: op_span, ordered: false });
+        }
         let kind = ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) };
         hir::Expr { kind, ty: Types::BOOL, span }
     }

@@ -9,15 +9,6 @@ fn not_yet(code: &'static str, what: &str, span: Span, instead: &str) -> Diagnos
     Diagnostic::error(code, message, span, "").help(instead)
 }
 
-pub(super) fn own(span: Span) -> Diagnostic {
-    not_yet(
-        "E0703",
-        "`own`",
-        span,
-        "leave out `own`: the object is then collected memory, which needs no owner",
-    )
-}
-
 /// The error for a type, or a function of its name, that a later version brings.
 pub(super) fn type_name(name: &ast::Ident) -> Option<Diagnostic> {
     let (code, instead) = match name.name.as_str() {

@@ -153,6 +153,7 @@ impl Body<'_, '_> {
             | ExprKind::TupleField { .. }
             | ExprKind::Index { .. }
             | ExprKind::NewRecord { .. }
+            | ExprKind::NewOwn { .. }
             | ExprKind::NewVariant { .. }
             | ExprKind::Interpolate(_) => {
                 format!("remove it, or do something with it: `print({text})`, `return {text}`")

@@ -4,7 +4,7 @@ use medi_syntax::ast::{self, TypeKind};
 use medi_syntax::diagnostic::Diagnostic;
 
 use super::names::TypeName;
-use super::show::count;
+use super::show::{article, count};
 use super::{Checker, reserved};
 use crate::types::{Ty, TyId, Types};
 
@@ -25,9 +25,23 @@ impl Checker<'_> {
     ) -> TyId {
         match &written.kind {
             TypeKind::Error => Types::ERROR,
-            TypeKind::Own(_) => {
-                self.report(reserved::own(written.span));
-                Types::ERROR
+            TypeKind::Own(inner) => {
+                let inner = self.resolve_type(inner, params, library);
+                let record = match self.types.get(inner) {
+                    Ty::Error => return Types::ERROR,
+                    Ty::Record(id, _) => !matches!(self.record(*id).name.as_str(), "list" | "map"),
+                    _ => false,
+                };
+                if !record {
+                    let shown = self.show(inner, params);
+                    let message =
+                        format!("a scope cannot hold {} `{shown}` as one object", article(&shown));
+                    let diagnostic = Diagnostic::error("E0326", message, written.span, "")
+                        .help("`own` is for records; values and lists stand in their fields");
+                    self.report(diagnostic);
+                    return Types::ERROR;
+                }
+                self.types.intern(Ty::Own(inner))
             }
             TypeKind::Optional(inner) => {
                 let inner = self.resolve_type(inner, params, library);

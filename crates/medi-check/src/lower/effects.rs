@@ -16,6 +16,7 @@ pub(super) fn is_silent(stmt: &StmtKind) -> bool {
         | StmtKind::ScopeExit(_)
         | StmtKind::Free(_)
         | StmtKind::AtomicStore { .. }
+        | StmtKind::SetOwnField { .. }
         | StmtKind::Fence(_)
         | StmtKind::Safepoint => false,
     }
@@ -95,6 +96,8 @@ pub(super) fn is_silent_value(rvalue: &Rvalue) -> bool {
         | Rvalue::MakeView { .. }
         | Rvalue::SliceView { .. }
         | Rvalue::SplitView { .. }
+        | Rvalue::NewOwn { .. }
+        | Rvalue::GetOwnField { .. }
         | Rvalue::OwnedBuffer { .. }
         | Rvalue::Pin { .. }
         | Rvalue::Unpin(_)

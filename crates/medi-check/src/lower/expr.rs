@@ -162,6 +162,8 @@ impl<'h> Body<'_, 'h> {
                         | Rvalue::MakeView { .. }
                         | Rvalue::SliceView { .. }
                         | Rvalue::SplitView { .. }
+                        | Rvalue::NewOwn { .. }
+                        | Rvalue::GetOwnField { .. }
                         | Rvalue::OwnedBuffer { .. }
                         | Rvalue::Unpin(_)
                         | Rvalue::AtomicLoad { .. }
@@ -338,6 +340,13 @@ impl<'h> Body<'_, 'h> {
                 let ty = self.expr_ty(expr);
                 self.record_literal(fields, ty, span)
             }
+            ExprKind::NewOwn { scope, fields } => {
+                let ty = self.expr_ty(expr);
+                let scope = self.open_scopes[*scope as usize];
+                let values = self.values(fields.iter().map(|(_, value)| value));
+                let places = fields.iter().map(|(place, _)| *place);
+                Rvalue::NewOwn { scope, ty, fields: in_order(places, values) }
+            }
             ExprKind::NewVariant { variant, fields } => {
                 let ty = self.expr_ty(expr);
                 if self.cx.is_plain_enum(ty) {
@@ -366,7 +375,12 @@ impl<'h> Body<'_, 'h> {
                 self.map_literal(entries, ty, span)
             }
             ExprKind::Field { base, field } => {
-                Rvalue::GetField { object: self.value(base), field: *field }
+                let own = self.is_own(base);
+                let (object, field) = (self.value(base), *field);
+                match own {
+                    true => Rvalue::GetOwnField { object, field },
+                    false => Rvalue::GetField { object, field },
+                }
             }
             ExprKind::TupleField { base, index } => {
                 Rvalue::GetTuple { tuple: self.value(base), index: *index }
@@ -443,6 +457,12 @@ impl<'h> Body<'_, 'h> {
                 cond => self.branch(cond, then, otherwise, expr.span),
             },
         }
+    }
+
+    /// Whether the value is an object of a scope.
+    pub fn is_own(&mut self, expr: &Expr) -> bool {
+        let ty = self.expr_ty(expr);
+        matches!(self.get(ty), Ty::Own(_))
     }
 
     // Optionals and results. `T?` is `T` when `T` is itself optional, so that in an instance of a

@@ -276,6 +276,7 @@ impl Lowering<'_> {
                 Ty::Func { .. }
                     | Ty::Buffer
                     | Ty::View(_)
+                    | Ty::Own(_)
                     | Ty::Owned(_)
                     | Ty::Pin(_)
                     | Ty::Cell(_)
@@ -284,7 +285,7 @@ impl Lowering<'_> {
     }
 
     fn scope_memory(&self, ty: TyId) -> Option<TyId> {
-        self.first_inside(ty, |ty| matches!(ty, Ty::Buffer | Ty::View(_)))
+        self.first_inside(ty, |ty| matches!(ty, Ty::Buffer | Ty::View(_) | Ty::Own(_)))
     }
 
     /// Whether a value of the type is scope memory or holds some, inside records and lists too. What a function

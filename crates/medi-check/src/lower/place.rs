@@ -17,6 +17,7 @@ pub(super) enum Place {
     Local(Local),
     Cell(Operand),
     Field { object: Operand, field: u32 },
+    OwnField { object: Operand, field: u32 },
     ListElement { list: Operand, index: Operand, element: TyId },
     ArrayElement { array: Operand, index: Operand },
     ScopeElement { base: Operand, index: Operand },
@@ -86,7 +87,11 @@ impl<'h> Body<'_, 'h> {
             ExprKind::Field { base, field } => {
                 let object = self.value(base);
                 let object = if pin { self.pin(object, span) } else { object };
-                Place::Field { object, field: *field }
+                let field = *field;
+                match self.is_own(base) {
+                    true => Place::OwnField { object, field },
+                    false => Place::Field { object, field },
+                }
             }
             ExprKind::TupleField { base, index } => {
                 let whole_ty = self.expr_ty(base);
@@ -148,6 +153,9 @@ impl<'h> Body<'_, 'h> {
             Place::Field { object, field } => {
                 Rvalue::GetField { object: object.clone(), field: *field }
             }
+            Place::OwnField { object, field } => {
+                Rvalue::GetOwnField { object: object.clone(), field: *field }
+            }
             Place::ListElement { .. } => {
                 let place = self.resolved(place.clone(), span);
                 self.read(&place, span)
@@ -189,6 +197,10 @@ impl<'h> Body<'_, 'h> {
                 self.barrier(barrier, object, span);
                 let object = object.clone();
                 self.emit(StmtKind::SetField { object, field: *field, value }, span);
+            }
+            Place::OwnField { object, field } => {
+                let object = object.clone();
+                self.emit(StmtKind::SetOwnField { object, field: *field, value }, span);
             }
             Place::ListElement { .. } => {
                 let place = self.resolved(place.clone(), span);

@@ -192,6 +192,7 @@ pub(super) fn for_each_operand(kind: &mut StmtKind, visit: &mut dyn FnMut(&mut O
     match kind {
         StmtKind::Assign(_, rvalue) => for_each_rvalue_operand(rvalue, visit),
         StmtKind::SetField { object: first, value: second, .. }
+        | StmtKind::SetOwnField { object: first, value: second, .. }
         | StmtKind::SetCell { cell: first, value: second }
         | StmtKind::Bounds { index: first, len: second } => {
             visit(first);
@@ -220,6 +221,7 @@ fn for_each_rvalue_operand(rvalue: &mut Rvalue, visit: &mut dyn FnMut(&mut Opera
         | Rvalue::NewArray { len: operand, .. }
         | Rvalue::NewCell { value: operand, .. }
         | Rvalue::GetField { object: operand, .. }
+        | Rvalue::GetOwnField { object: operand, .. }
         | Rvalue::ArrayLen(operand)
         | Rvalue::GetCell(operand)
         | Rvalue::GetTuple { tuple: operand, .. }
@@ -260,6 +262,7 @@ fn for_each_rvalue_operand(rvalue: &mut Rvalue, visit: &mut dyn FnMut(&mut Opera
             visit(new);
         }
         Rvalue::NewRecord { fields: list, .. }
+        | Rvalue::NewOwn { fields: list, .. }
         | Rvalue::NewVariant { fields: list, .. }
         | Rvalue::NewClosure { captures: list, .. }
         | Rvalue::MakeTuple(list)

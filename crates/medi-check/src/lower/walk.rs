@@ -55,7 +55,9 @@ pub(super) fn walk<'a>(expr: &'a Expr, visit: &mut dyn FnMut(Node<'a>) -> bool) 
             walk(left, visit);
             walk(right, visit);
         }
-        ExprKind::NewRecord { fields } | ExprKind::NewVariant { fields, .. } => {
+        ExprKind::NewRecord { fields }
+        | ExprKind::NewOwn { fields, .. }
+        | ExprKind::NewVariant { fields, .. } => {
             fields.iter().for_each(|(_, value)| walk(value, visit));
         }
         ExprKind::Map(entries) => {

@@ -147,6 +147,9 @@ impl Printer<'_> {
             StmtKind::ScopeEnter(scope) => format!("enter {}", self.scope(*scope)),
             StmtKind::ScopeExit(scope) => format!("exit {}", self.scope(*scope)),
             StmtKind::Free(buffer) => format!("free {}", operand(buffer)),
+            StmtKind::SetOwnField { object, field, value } => {
+                format!("own {}.{field} = {}", operand(object), operand(value))
+            }
             StmtKind::AtomicStore { view, index, value, order } => {
                 let (view, index, value) = (operand(view), operand(index), operand(value));
                 format!("atomic store {} {view}[{index}], {value}", order.name())
@@ -243,6 +246,10 @@ impl Printer<'_> {
             Rvalue::SliceView { view, from, to } => {
                 format!("slice {}[{}..{}]", operand(view), operand(from), operand(to))
             }
+            Rvalue::NewOwn { scope, ty, fields } => {
+                format!("new {}({}) in {}", name(ty), self.list(fields), self.scope(*scope))
+            }
+            Rvalue::GetOwnField { object, field } => format!("own {}.{field}", operand(object)),
             Rvalue::SplitView { view, at, .. } => {
                 format!("split {} at {}", operand(view), operand(at))
             }

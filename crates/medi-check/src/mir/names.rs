@@ -67,6 +67,10 @@ fn write(types: &Types, ty: TyId, declared: &dyn Fn(TyId, &Ty) -> Declared, out:
         Ty::Array(inner) => wrap("array", *inner, out),
         Ty::Result(inner) => wrap("Result", *inner, out),
         Ty::View(inner) => wrap("View", *inner, out),
+        Ty::Own(inner) => {
+            out.push_str("own ");
+            write(types, *inner, declared, out);
+        }
         Ty::Owned(inner) => wrap("Owned", *inner, out),
         Ty::Pin(inner) => wrap("Pin", *inner, out),
         Ty::Atomic(inner) => wrap("Atomic", *inner, out),

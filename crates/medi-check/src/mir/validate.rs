@@ -170,6 +170,7 @@ pub fn stmt_operands(kind: &StmtKind) -> Vec<&Operand> {
     match kind {
         StmtKind::Assign(_, rvalue) => rvalue_operands(rvalue),
         StmtKind::SetField { object: first, value: second, .. }
+        | StmtKind::SetOwnField { object: first, value: second, .. }
         | StmtKind::SetCell { cell: first, value: second }
         | StmtKind::Bounds { index: first, len: second } => vec![first, second],
         StmtKind::SetElem { array: base, index, value }
@@ -192,6 +193,7 @@ pub fn rvalue_operands(rvalue: &Rvalue) -> Vec<&Operand> {
         | Rvalue::NewArray { len: operand, .. }
         | Rvalue::NewCell { value: operand, .. }
         | Rvalue::GetField { object: operand, .. }
+        | Rvalue::GetOwnField { object: operand, .. }
         | Rvalue::ArrayLen(operand)
         | Rvalue::GetCell(operand)
         | Rvalue::GetTuple { tuple: operand, .. }
@@ -224,6 +226,7 @@ pub fn rvalue_operands(rvalue: &Rvalue) -> Vec<&Operand> {
             vec![view, index, expected, new]
         }
         Rvalue::NewRecord { fields: list, .. }
+        | Rvalue::NewOwn { fields: list, .. }
         | Rvalue::NewVariant { fields: list, .. }
         | Rvalue::NewClosure { captures: list, .. }
         | Rvalue::MakeTuple(list)
@@ -246,6 +249,7 @@ pub fn may_collect(rvalue: &Rvalue) -> bool {
             | Rvalue::CallClosure { .. }
             | Rvalue::CallNative { .. }
             | Rvalue::Allocate { .. }
+            | Rvalue::NewOwn { .. }
             | Rvalue::OwnedBuffer { .. }
     )
 }

@@ -174,6 +174,10 @@ impl Tree<'_> {
                 self.same(message.ty, Types::STR, "a message");
                 assert!(matches!(self.types.get(expr.ty), Ty::Result(_)));
             }
+            ExprKind::NewOwn { fields, .. } => {
+                assert!(matches!(self.types.get(expr.ty), Ty::Own(_)));
+                fields.iter().for_each(|(_, value)| self.expr(value));
+            }
             ExprKind::NewRecord { fields } => {
                 let Ty::Record(id, args) = self.types.get(expr.ty).clone() else {
                     panic!("a record")

@@ -119,6 +119,7 @@ impl Machine<'_> {
             StmtKind::SetScopeElem { .. }
             | StmtKind::Free(_)
             | StmtKind::AtomicStore { .. }
+            | StmtKind::SetOwnField { .. }
             | StmtKind::Fence(_) => {
                 panic!("the tests have no scope memory")
             }
@@ -199,6 +200,8 @@ impl Machine<'_> {
             | Rvalue::MakeView { .. }
             | Rvalue::SliceView { .. }
             | Rvalue::SplitView { .. }
+            | Rvalue::NewOwn { .. }
+            | Rvalue::GetOwnField { .. }
             | Rvalue::OwnedBuffer { .. }
             | Rvalue::Pin { .. }
             | Rvalue::Unpin(_)

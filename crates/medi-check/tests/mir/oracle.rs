@@ -158,6 +158,7 @@ impl<'a> Oracle<'a> {
                 }
                 Value::object(values)
             }
+            ExprKind::NewOwn { .. } => panic!("the tests have no scope memory"),
             ExprKind::NewVariant { variant, fields } => {
                 let mut values = vec![Value::Unit; fields.len()];
                 for (place, value) in fields {

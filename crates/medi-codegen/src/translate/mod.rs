@@ -16,6 +16,7 @@
 mod arithmetic;
 mod call;
 mod memory;
+mod region;
 mod scope;
 mod value;
 
@@ -28,8 +29,8 @@ use cranelift_codegen::ir::{
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Switch, Variable};
 use medi_check::mir::{
-    self, BinaryOp, BlockId, FunctionId, Local, Operand, Rvalue, Stmt, StmtKind, TerminatorKind,
-    Trap,
+    self, BinaryOp, BlockId, FunctionId, Local, Operand, Rvalue, ScopeId, Stmt, StmtKind,
+    TerminatorKind, Trap,
 };
 use medi_check::types::{Ty, TyId, Types};
 use medi_runtime::code_map::{Inlined, Place, Position};
@@ -146,6 +147,7 @@ pub fn point_kind(unit: &Unit<'_>, stmt: &Stmt) -> PointKind {
             Rvalue::Call { .. } | Rvalue::CallClosure { .. } => PointKind::Hot,
             Rvalue::Allocate { .. } => of_scope(ScopeNative::Allocate),
             Rvalue::OwnedBuffer { .. } => of_scope(ScopeNative::OwnedAllocate),
+            Rvalue::NewOwn { .. } => of_scope(ScopeNative::RegionAllocate),
             Rvalue::MakeView { .. } => of_scope(ScopeNative::View),
             Rvalue::CallNative { native: called, .. } => native(called.index()),
             Rvalue::NewRecord { ty, .. } if unit.program.values.contains(ty) => PointKind::None,
@@ -200,6 +202,8 @@ pub(crate) struct Translator<'a> {
     /// Checked arithmetic of the current block: the same on the same operands is not done again.
     computed: Vec<(BinaryOp, Value, Value, Value)>,
     blocks: Vec<Option<Block>>,
+    /// Where the objects of each scope go.
+    region_variables: HashMap<ScopeId, Variable>,
     /// Edges into each block that are not translated yet.
     pending_edges: Vec<u32>,
     regions: [MemFlagsData; Region::COUNT],
@@ -255,6 +259,7 @@ impl<'a> Translator<'a> {
             cannot_overflow,
             computed: vec![],
             blocks: vec![None; source.blocks.len()],
+            region_variables: HashMap::new(),
             pending_edges: vec![0; source.blocks.len()],
             regions,
             functions: HashMap::new(),
@@ -443,8 +448,11 @@ impl<'a> Translator<'a> {
                 self.barrier(object, mir::follows_barrier(object, behind));
             }
             StmtKind::Bounds { index, len } => self.bounds(index, len),
-            StmtKind::ScopeEnter(_) => {
-                self.scope_native(self.roots.find(block, at), ScopeNative::Enter, &[], &[]);
+            StmtKind::ScopeEnter(scope) => {
+                let point = self.roots.find(block, at);
+                let region = self.scope_native(point, ScopeNative::Enter, &[], &[Scalar::I64])[0];
+                let variable = self.region_variable(*scope);
+                self.builder.def_var(variable, region);
             }
             StmtKind::ScopeExit(_) => {
                 self.scope_native(self.roots.find(block, at), ScopeNative::Exit, &[], &[]);
@@ -457,6 +465,9 @@ impl<'a> Translator<'a> {
                     _ => ScopeNative::Free,
                 };
                 self.scope_native(point, native, &handle[..2], &[]);
+            }
+            StmtKind::SetOwnField { object, field, value } => {
+                self.set_own_field(object, *field, value);
             }
             StmtKind::AtomicStore { view, index, value, .. } => {
                 self.atomic_store(view, index, value);

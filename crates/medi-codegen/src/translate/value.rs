@@ -200,6 +200,10 @@ impl<'a> Translator<'a> {
                 self.make_view(self.roots.find(block, at), *ty, buffer, offset, len)
             }
             Rvalue::SliceView { view, from, to } => self.slice_view(view, from, to),
+            Rvalue::NewOwn { scope, ty, fields } => {
+                vec![self.new_own(self.roots.find(block, at), *scope, *ty, fields)]
+            }
+            Rvalue::GetOwnField { object, field } => self.get_own_field(object, *field),
             Rvalue::SplitView { view, at, .. } => self.split_view(view, at),
             Rvalue::OwnedBuffer { bytes } => {
                 let bytes = self.one(bytes);

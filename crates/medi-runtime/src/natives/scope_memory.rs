@@ -1,7 +1,7 @@
 //! Scope memory: what `scope`, `allocate`, `free` and `view` are compiled to.
 
 use medi_heap::Bytes;
-use medi_region::{AllocateError, Buffer, Descriptor, End, Ending, FreeError};
+use medi_region::{AllocateError, Buffer, Descriptor, End, Ending, FreeError, Region};
 
 use crate::call::Call;
 use crate::context::Context;
@@ -9,12 +9,59 @@ use crate::error::{RuntimeError, codes};
 
 super::table! {
     leaf scope_enter, call scope_exit, call scope_allocate, call scope_free, call scope_view, call scope_raise,
-    call owned_allocate, call owned_free, call pin_raise, call view_copy,
+    call owned_allocate, call owned_free, call pin_raise, call view_copy, call region_allocate, call region_raise,
+    leaf region_shade,
 }
 
-unsafe extern "C" fn scope_enter(context: *mut Context) {
+/// → where the scope's objects go.
+unsafe extern "C" fn scope_enter(context: *mut Context) -> u64 {
     // SAFETY: see the module `natives`.
-    unsafe { Call::new(context) }.scopes().enter();
+    unsafe { Call::new(context) }.scopes().enter().as_ptr() as u64
+}
+
+/// (region, whether it may refer to collected objects, size in bytes) → handle of the next object, once there is room for it at
+/// the region's cursor, which is not moved.
+unsafe extern "C" fn region_allocate(
+    context: *mut Context,
+    region: u64,
+    traced: u64,
+    bytes: u64,
+) -> u64 {
+    // SAFETY: see the module `natives`.
+    let call = unsafe { Call::new(context) };
+    let region = region as *const Region;
+    let make = || call.scopes().make_room(region, traced != 0, bytes as usize, call.site());
+    let mut allocated = make();
+    if matches!(allocated, Err(AllocateError::Limit)) {
+        // Garbage may be what stands in the way.
+        call.mutator().collect();
+        allocated = make();
+    }
+    allocated.unwrap_or_else(|error| {
+        call.raise(no_buffer(call, bytes, &error));
+        0
+    })
+}
+
+/// (handle): the object is gone with its scope.
+unsafe extern "C" fn region_raise(context: *mut Context, handle: u64) {
+    // SAFETY: see the module `natives`.
+    let call = unsafe { Call::new(context) };
+    let message = "this object is gone: the scope that it was made in has ended";
+    let mut error = RuntimeError::new(codes::USE_AFTER_FREE, message);
+    if let Some(end) = call.scopes().space().ending(handle) {
+        let (made, ended) = (place(call, end.allocated_at), place(call, end.ended_at));
+        error = error.with_help(format!(
+            "the first object of that scope was made{made}, and all are gone with it{ended}"
+        ));
+    }
+    call.raise(error);
+}
+
+/// (address): has the collector mark a reference that goes into an object of a region, or out of one.
+unsafe extern "C" fn region_shade(context: *mut Context, address: u64) {
+    // SAFETY: see the module `natives`.
+    unsafe { Call::new(context) }.heap().shade(address as usize);
 }
 
 unsafe extern "C" fn scope_exit(context: *mut Context) {

@@ -4,20 +4,6 @@ use super::Code;
 
 pub(super) static CODES: &[Code] = &[
     Code {
-        code: "E0703",
-        title: "`own` is not in this version yet",
-        explanation: "\
-`own Node { … }` will put one object into the memory of a scope. The parser reads it already. \
-Until then, make a collected object, or keep plain values in a buffer.
-
-Right:
-
-```medi
-let node = Node { value: 1 }
-```
-",
-    },
-    Code {
         code: "E0704",
         title: "`Shared` is not in this version yet",
         explanation: "\

@@ -523,4 +523,32 @@ let held = pin(ages)
 ```
 ",
     },
+    Code {
+        code: "E0326",
+        title: "something that a scope cannot hold as one object",
+        explanation: "\
+`own Node { … }` makes one object of a record in the memory of a scope, which the end of the scope \
+frees. Numbers and other values stand in its fields; lists and maps grow, so they are collected, and \
+a field may refer to one.
+
+Wrong:
+
+```medi
+record Node { value: int }
+func main() {
+  let node = Node { value: 1 }
+  scope { let n = own node; print(n) }
+}
+```
+
+Right:
+
+```medi
+record Node { value: int }
+func main() {
+  scope { let n = own Node { value: 1 }; print(n.value) }
+}
+```
+",
+    },
 ];

@@ -51,7 +51,7 @@ impl Parser<'_> {
         let kind = match self.kind() {
             TokenKind::Ident if self.at_word("own") && self.begins_type(1) => {
                 self.bump();
-                TypeKind::Own(Box::new(self.type_expr()))
+                TypeKind::Own(Box::new(self.nested(Self::type_base)))
             }
             TokenKind::Ident => {
                 let token = self.bump();

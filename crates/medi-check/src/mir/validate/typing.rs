@@ -141,8 +141,20 @@ impl Check<'_> {
         found
     }
 
+    fn own_field_ty(&mut self, object: &Operand, field: u32) -> TyId {
+        let record = self.part(object, "an object of a scope", |ty| match ty {
+            Ty::Own(record) => Some(*record),
+            _ => None,
+        });
+        self.field_of(record, field)
+    }
+
     fn field_ty(&mut self, object: &Operand, field: u32) -> TyId {
         let ty = self.operand_ty(object);
+        self.field_of(ty, field)
+    }
+
+    fn field_of(&mut self, ty: TyId, field: u32) -> TyId {
         let record = self.record(ty);
         match record.and_then(|record| record.fields.get(field as usize).map(|field| field.ty)) {
             Some(ty) => ty,
@@ -192,6 +204,10 @@ impl Check<'_> {
                 self.operand(len, Types::INT);
             }
             StmtKind::Free(buffer) => self.bytes(buffer),
+            StmtKind::SetOwnField { object, field, value } => {
+                let ty = self.own_field_ty(object, *field);
+                self.operand(value, ty);
+            }
             StmtKind::AtomicStore { view, index, value, .. } => {
                 self.atomic_element(view, index);
                 self.operand(value, Types::INT);
@@ -390,6 +406,20 @@ impl Check<'_> {
                 self.operand(view, wanted);
                 self.operand(from, Types::INT);
                 self.operand(to, Types::INT);
+            }
+            Rvalue::NewOwn { ty, fields, .. } => {
+                self.same(*ty, wanted);
+                let Ty::Own(record) = *self.program.types.get(*ty) else {
+                    return self.wrong("the type is not that of an object of a scope");
+                };
+                if let Some(record) = self.record(record) {
+                    let types: Vec<_> = record.fields.iter().map(|field| field.ty).collect();
+                    self.operands(fields, &types);
+                }
+            }
+            Rvalue::GetOwnField { object, field } => {
+                let ty = self.own_field_ty(object, *field);
+                self.same(ty, wanted);
             }
             Rvalue::SplitView { ty, view, at } => {
                 self.operand(view, *ty);
