@@ -192,7 +192,9 @@ proptest! {
         let mut made: Vec<(Buffer, bool, usize, u8)> = vec![];
         for step in steps {
             match step {
-                Step::Enter => scopes.enter(),
+                Step::Enter => {
+                    scopes.enter();
+                }
                 Step::Exit if scopes.depth() == 0 => {}
                 Step::Exit => {
                     let depth = scopes.depth();

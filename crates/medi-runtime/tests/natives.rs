@@ -768,6 +768,12 @@ const OF_THE_COMPILER: &[&str] = &[
     "scope_free",
     "scope_view",
     "scope_raise",
+    "owned_allocate",
+    "owned_free",
+    "pin_raise",
+    "region_allocate",
+    "region_raise",
+    "region_shade",
     "task_number",
     "task_require",
 ];
