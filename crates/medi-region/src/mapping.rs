@@ -54,6 +54,19 @@ impl Mapping {
         self.base
     }
 
+    /// Asks the kernel for huge pages from `start` on: a page fault of 2 MiB takes a tenth of the time that those of its
+    /// small pages take. Whether there are any is the kernel's to say.
+    pub(crate) fn prefer_huge_pages(&self, start: usize) {
+        let start = start.next_multiple_of(HUGE_PAGE);
+        if start < self.len {
+            // SAFETY: the range lies in the mapping, and the advice changes no content.
+            unsafe {
+                let from = self.base.as_ptr().add(start);
+                libc::madvise(from.cast(), self.len - start, libc::MADV_HUGEPAGE);
+            }
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }

@@ -30,6 +30,14 @@ pub struct Region {
     pub(crate) allocated_at: u64,
 }
 
+impl Bump {
+    #[inline]
+    fn room(&self, bytes: usize) -> Option<u64> {
+        let handle = self.cursor.load(Ordering::Relaxed);
+        (handle + bytes as u64 <= self.limit.load(Ordering::Relaxed)).then_some(handle)
+    }
+}
+
 impl Region {
     pub const CURSOR: usize = std::mem::offset_of!(Bump, cursor);
     pub const LIMIT: usize = std::mem::offset_of!(Bump, limit);
@@ -65,10 +73,17 @@ impl Region {
 
     /// The handle of the next object, if it fits.
     pub(crate) fn room(&mut self, traced: bool, bytes: usize) -> Option<u64> {
-        let bump = self.bump(traced);
-        let handle = bump.cursor.load(Ordering::Relaxed);
-        let end = handle + bytes as u64;
-        (end <= bump.limit.load(Ordering::Relaxed)).then_some(handle)
+        self.bump(traced).room(bytes)
+    }
+
+    /// An object of some bytes, a multiple of [`OBJECT_ALIGNMENT`], with any content, that refers to nothing collected: what
+    /// compiled code does by itself. Answers the handle, or `None` when [`crate::Scopes::make_room`] has to be asked.
+    #[inline]
+    pub fn allocate(&self, bytes: usize) -> Option<u64> {
+        debug_assert!(bytes.is_multiple_of(OBJECT_ALIGNMENT));
+        let handle = self.plain.room(bytes)?;
+        self.plain.cursor.store(handle + bytes as u64, Ordering::Relaxed);
+        Some(handle)
     }
 
     /// Start and end of what is filled of the traced chunks.

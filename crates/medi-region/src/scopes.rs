@@ -11,6 +11,8 @@ use crate::region::Region;
 use crate::space::{CHUNK, RegionEnd, RegionSpace};
 use crate::{ALIGNMENT, LARGE};
 
+/// Buffers of at least this many bytes are asked to be made of huge pages.
+const HUGE: usize = 4 << 20;
 /// Chunks that a thread keeps for its next scopes: a megabyte.
 const SPARE: usize = 16;
 
@@ -285,6 +287,9 @@ impl<L: Ledger> Scopes<L> {
     fn reserve(&mut self, bytes: usize) -> std::io::Result<(NonNull<u8>, Memory)> {
         if bytes >= LARGE {
             let mapping = Mapping::new(bytes)?;
+            if bytes >= HUGE {
+                mapping.prefer_huge_pages(0);
+            }
             debug_assert!(mapping.len() >= bytes);
             return Ok((mapping.base(), Memory::Large { _mapping: mapping }));
         }

@@ -26,8 +26,10 @@ pub const CHUNKS: usize = 1 << 22;
 /// Bytes of the address space.
 pub const SPAN: u64 = (CHUNKS * CHUNK) as u64;
 const LAST_TAG: u64 = (1 << (64 - ADDRESS_BITS)) - 1;
-/// Free chunks beyond so many give their memory back to the system.
-const WARM: usize = 256;
+/// Free chunks beyond so many, 32 MiB, give their memory back to the system.
+const WARM: usize = 512;
+/// Bytes at the start that huge pages are not asked for, so that a program with few objects takes little memory.
+const SMALL: usize = 2 << 20;
 
 /// The address in a handle.
 pub fn address(handle: u64) -> u64 {
@@ -48,8 +50,18 @@ struct State {
     free: Vec<u32>,
     /// Chunks from here on were never used.
     fresh: u32,
-    /// By chunk that was used: the end of the region before, and its tag.
-    ends: Vec<Option<(u64, RegionEnd)>>,
+}
+
+/// What is kept of a chunk besides its tag. Only who has the chunk writes, but anybody may read.
+#[repr(C)]
+struct Chunk {
+    /// 0 when it is not traced, else where it is filled to, with the lowest bit set, or the address of the word that
+    /// holds a handle to that. Changed under the lock.
+    filled: AtomicU64,
+    /// How the last region ended: its tag, 0 when there was none, and [`RegionEnd`].
+    ended_tag: AtomicU64,
+    allocated_at: AtomicU64,
+    ended_at: AtomicU64,
 }
 
 /// All regions' memory.
@@ -57,9 +69,8 @@ pub struct RegionSpace {
     memory: Option<Mapping>,
     /// By chunk: its tag, where handles have it. Zero, which is no chunk's, before its first use.
     tags: Option<Mapping>,
-    /// By chunk: 0 when it is not traced, else where it is filled to, with the lowest bit set, or the address of the word
-    /// that holds a handle to that.
-    filled: Option<Mapping>,
+    /// A [`Chunk`] for each chunk.
+    chunks: Option<Mapping>,
     state: Mutex<State>,
 }
 
@@ -75,10 +86,14 @@ impl Default for RegionSpace {
 impl RegionSpace {
     /// Reserves address space. When there is none, no region can be made.
     pub fn new() -> RegionSpace {
+        let memory = Mapping::new(SPAN as usize).ok();
+        if let Some(memory) = &memory {
+            memory.prefer_huge_pages(SMALL);
+        }
         RegionSpace {
-            memory: Mapping::new(SPAN as usize).ok(),
+            memory,
             tags: Mapping::new(8 * CHUNKS).ok(),
-            filled: Mapping::new(8 * CHUNKS).ok(),
+            chunks: Mapping::new(size_of::<Chunk>() * CHUNKS).ok(),
             state: Mutex::default(),
         }
     }
@@ -97,15 +112,19 @@ impl RegionSpace {
         self.tags.as_ref().map_or(0, |tags| tags.base().addr().get() as u64)
     }
 
-    fn word(table: &Option<Mapping>, chunk: u32) -> &AtomicU64 {
+    fn entry<T>(table: &Option<Mapping>, chunk: u32) -> &T {
         let table = table.as_ref().expect("chunks exist only where there is memory");
         debug_assert!((chunk as usize) < CHUNKS);
-        // SAFETY: the table has a word for each chunk, and its memory is zero at first.
-        unsafe { table.base().cast::<AtomicU64>().add(chunk as usize).as_ref() }
+        // SAFETY: the table has an entry for each chunk, of atomics, and its memory is zero at first.
+        unsafe { table.base().cast::<T>().add(chunk as usize).as_ref() }
     }
 
     fn tag(&self, chunk: u32) -> &AtomicU64 {
-        Self::word(&self.tags, chunk)
+        Self::entry(&self.tags, chunk)
+    }
+
+    fn chunk(&self, chunk: u32) -> &Chunk {
+        Self::entry(&self.chunks, chunk)
     }
 
     fn start(&self, chunk: u32) -> u64 {
@@ -135,12 +154,11 @@ impl RegionSpace {
             return Ok(chunk);
         }
         let chunk = state.fresh;
-        let exists = self.memory.is_some() && self.tags.is_some() && self.filled.is_some();
+        let exists = self.memory.is_some() && self.tags.is_some() && self.chunks.is_some();
         if !exists || chunk as usize == CHUNKS {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         state.fresh += 1;
-        state.ends.push(None);
         drop(state);
         self.tag(chunk).store(1 << ADDRESS_BITS, Ordering::Relaxed);
         Ok(chunk)
@@ -154,24 +172,26 @@ impl RegionSpace {
     /// Makes a chunk traced: `cursor` holds a handle to its end from now on.
     pub(crate) fn trace(&self, chunk: u32, cursor: &AtomicU64) {
         let _state = self.state();
-        Self::word(&self.filled, chunk)
-            .store(std::ptr::from_ref(cursor).addr() as u64, Ordering::Relaxed);
+        self.chunk(chunk).filled.store(std::ptr::from_ref(cursor).addr() as u64, Ordering::Relaxed);
     }
 
     /// A traced chunk is filled up to `end`.
     pub(crate) fn fill(&self, chunk: u32, end: u64) {
         let _state = self.state();
-        Self::word(&self.filled, chunk).store(address(end) | 1, Ordering::Relaxed);
+        self.chunk(chunk).filled.store(address(end) | 1, Ordering::Relaxed);
     }
 
     /// Ends the life of all that is in these chunks. The memory stays the caller's, who may use it for another region.
     pub(crate) fn end(&self, chunks: &[(u32, u64)], traced: bool, end: RegionEnd, poison: bool) {
-        let mut state = self.state();
+        let _state = traced.then(|| self.state());
         for (chunk, filled) in chunks {
-            let tag = self.tag(*chunk);
-            state.ends[*chunk as usize] = Some((tag.load(Ordering::Relaxed), end));
+            let (tag, info) = (self.tag(*chunk), self.chunk(*chunk));
+            let ended = tag.load(Ordering::Relaxed);
+            info.allocated_at.store(end.allocated_at, Ordering::Relaxed);
+            info.ended_at.store(end.ended_at, Ordering::Relaxed);
+            info.ended_tag.store(ended, Ordering::Relaxed);
             if traced {
-                Self::word(&self.filled, *chunk).store(0, Ordering::Relaxed);
+                info.filled.store(0, Ordering::Relaxed);
             }
             if poison {
                 let start = self.start(*chunk);
@@ -179,7 +199,7 @@ impl RegionSpace {
                 // SAFETY: the chunk is the caller's, filled up to there.
                 unsafe { base.write_bytes(0xDB, (address(*filled) - start) as usize) };
             }
-            tag.fetch_add(1 << ADDRESS_BITS, Ordering::Relaxed);
+            tag.store(ended + (1 << ADDRESS_BITS), Ordering::Relaxed);
         }
     }
 
@@ -204,10 +224,11 @@ impl RegionSpace {
 
     /// How the region of a stale handle ended, unless its chunk has held another one since.
     pub fn ending(&self, handle: u64) -> Option<RegionEnd> {
-        let chunk = self.chunk_of(handle)?;
-        let state = self.state();
-        let (tag, end) = state.ends.get(chunk as usize).copied().flatten()?;
-        (tag == handle & !ADDRESS).then_some(end)
+        let info = self.chunk(self.chunk_of(handle)?);
+        (info.ended_tag.load(Ordering::Relaxed) == handle & !ADDRESS).then(|| RegionEnd {
+            allocated_at: info.allocated_at.load(Ordering::Relaxed),
+            ended_at: info.ended_at.load(Ordering::Relaxed),
+        })
     }
 
     /// Calls `visit` with start and end of the filled part of each traced chunk. What its objects are stays as it is
@@ -215,7 +236,7 @@ impl RegionSpace {
     pub fn visit(&self, visit: &mut dyn FnMut(u64, u64)) {
         let fresh = self.state().fresh;
         for chunk in 0..fresh {
-            let word = Self::word(&self.filled, chunk);
+            let word = &self.chunk(chunk).filled;
             if word.load(Ordering::Relaxed) == 0 {
                 continue;
             }

@@ -1,0 +1,184 @@
+//! Scopes beside `bumpalo` and mimalloc, at what these do: batches of small objects, buffers, one huge buffer, and threads
+//! that do so each for itself. Every figure is the best of five runs.
+//!
+//! An object is 24 bytes and is written whole. A scope's batch is a scope with its objects and its end; that of `bumpalo`,
+//! a `Bump` that is made and dropped, or one that is reset; that of mimalloc, an allocation and a free for each object.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bumpalo::Bump;
+use medi_region::{Options, RegionSpace, Scopes, Unlimited, space};
+use mimalloc::MiMalloc;
+
+type Object = [u64; 3];
+const SIZE: usize = size_of::<Object>();
+
+/// Nanoseconds for each of `count` things that a run does.
+fn best(count: usize, mut run: impl FnMut()) -> f64 {
+    run();
+    let times = (0..5).map(|_| {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    });
+    times.min().unwrap_or(Duration::ZERO).as_nanos() as f64 / count as f64
+}
+
+fn scopes() -> Scopes<Unlimited> {
+    Scopes::new(Unlimited, Options::default())
+}
+
+fn scope_batch(scopes: &mut Scopes<Unlimited>, objects: usize) {
+    let region = scopes.enter();
+    for i in 0..objects {
+        // SAFETY: the scope is open.
+        let handle = unsafe { region.as_ref() }.allocate(SIZE).unwrap_or_else(|| {
+            scopes.make_room(region.as_ptr(), false, SIZE, 0).expect("there is memory");
+            // SAFETY: as above.
+            unsafe { region.as_ref() }.allocate(SIZE).expect("there is room")
+        });
+        let object = std::ptr::with_exposed_provenance_mut(space::address(handle) as usize);
+        // SAFETY: the object is new, of that size, and aligned for words.
+        unsafe { std::ptr::write::<Object>(object, [i as u64; 3]) };
+        black_box(object);
+    }
+    scopes.exit(0);
+}
+
+fn bump_batch(bump: &Bump, objects: usize) {
+    for i in 0..objects {
+        black_box(bump.alloc([i as u64; 3]));
+    }
+}
+
+fn mimalloc_batch(objects: &mut Vec<*mut Object>, count: usize) {
+    let layout = Layout::new::<Object>();
+    for i in 0..count {
+        // SAFETY: the layout has a size, and the memory is of that layout.
+        unsafe {
+            let object = MiMalloc.alloc(layout).cast::<Object>();
+            object.write([i as u64; 3]);
+            objects.push(object);
+        }
+    }
+    for object in objects.drain(..) {
+        // SAFETY: it was allocated above, with that layout.
+        unsafe { MiMalloc.dealloc(object.cast(), layout) };
+    }
+}
+
+fn objects() {
+    println!(
+        "small objects, ns each {:>13} {:>11} {:>11} {:>11}",
+        "scope", "new Bump", "reset Bump", "mimalloc"
+    );
+    for batch in [1, 10, 100, 1000, 100_000, 1_000_000] {
+        let rounds = (1_000_000 / batch).max(1);
+        let all = rounds * batch;
+        let mut mine = scopes();
+        let scope = best(all, || (0..rounds).for_each(|_| scope_batch(&mut mine, batch)));
+        let fresh = best(all, || (0..rounds).for_each(|_| bump_batch(&Bump::new(), batch)));
+        let mut bump = Bump::new();
+        let reset = best(all, || {
+            for _ in 0..rounds {
+                bump_batch(&bump, batch);
+                bump.reset();
+            }
+        });
+        let mut kept = Vec::with_capacity(batch);
+        let mimalloc = best(all, || (0..rounds).for_each(|_| mimalloc_batch(&mut kept, batch)));
+        println!(
+            "  batches of {batch:<9} {scope:>13.2} {fresh:>11.2} {reset:>11.2} {mimalloc:>11.2}"
+        );
+    }
+}
+
+fn threads() {
+    println!(
+        "two threads, ns of each for an object {:>10} {:>9} {:>9}",
+        "scope", "new Bump", "mimalloc"
+    );
+    for batch in [10usize, 1000, 100_000] {
+        let rounds = 1_000_000 / batch;
+        let all = rounds * batch;
+        let space = Arc::new(RegionSpace::new());
+        let both = |run: &(dyn Fn() + Sync)| {
+            best(all, || {
+                thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(run))));
+            })
+        };
+        let scope = both(&|| {
+            let mut mine = Scopes::within(Unlimited, Options::default(), Arc::clone(&space));
+            (0..rounds).for_each(|_| scope_batch(&mut mine, batch));
+        });
+        let bump = both(&|| (0..rounds).for_each(|_| bump_batch(&Bump::new(), batch)));
+        let mimalloc = both(&|| {
+            let mut kept = Vec::with_capacity(batch);
+            (0..rounds).for_each(|_| mimalloc_batch(&mut kept, batch));
+        });
+        println!("  batches of {batch:<14} {scope:>19.2} {bump:>9.2} {mimalloc:>9.2}");
+    }
+}
+
+/// Writes to each page.
+fn touch(start: *mut u8, bytes: usize) {
+    for at in (0..bytes).step_by(4096) {
+        // SAFETY: the buffer is that long, and nobody else has it.
+        unsafe { start.add(at).write_volatile(1) };
+    }
+}
+
+/// Zeroed buffers, of which each page is written to once.
+fn buffers() {
+    println!("buffers, µs each {:>19} {:>11} {:>11}", "scope", "new Bump", "mimalloc");
+    for (name, bytes, rounds) in [
+        ("4 KiB", 4 << 10, 20_000),
+        ("64 KiB", 64 << 10, 5_000),
+        ("8 MiB", 8 << 20, 50),
+        ("256 MiB", 256 << 20, 2),
+    ] {
+        let mut mine = scopes();
+        let scope = best(rounds, || {
+            for _ in 0..rounds {
+                mine.enter();
+                let buffer = mine.allocate(bytes as u64, 0).expect("there is memory");
+                // SAFETY: the buffer lives.
+                let base = unsafe { (*buffer.descriptor).base() };
+                touch(std::ptr::with_exposed_provenance_mut(base as usize), bytes);
+                mine.exit(0);
+            }
+        });
+        let layout = Layout::from_size_align(bytes, 64).expect("a size");
+        let bump = best(rounds, || {
+            for _ in 0..rounds {
+                let bump = Bump::new();
+                let buffer = bump.alloc_layout(layout).as_ptr();
+                // SAFETY: the buffer is that long. `bumpalo` does not zero.
+                unsafe { buffer.write_bytes(0, bytes) };
+                touch(black_box(buffer), bytes);
+            }
+        });
+        let mimalloc = best(rounds, || {
+            for _ in 0..rounds {
+                // SAFETY: the layout has a size, and the memory goes back once.
+                unsafe {
+                    let buffer = MiMalloc.alloc_zeroed(layout);
+                    touch(black_box(buffer), bytes);
+                    MiMalloc.dealloc(buffer, layout);
+                }
+            }
+        });
+        let (scope, bump, mimalloc) = (scope / 1e3, bump / 1e3, mimalloc / 1e3);
+        println!("  {name:<12} {scope:>21.2} {bump:>11.2} {mimalloc:>11.2}");
+    }
+}
+
+fn main() {
+    objects();
+    threads();
+    buffers();
+}
