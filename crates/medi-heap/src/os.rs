@@ -8,6 +8,10 @@ use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+/// What goes back to the system at a time: meanwhile the process's address space cannot change, and whoever waits to
+/// change it makes every thread wait that needs a page.
+const SLICE: usize = 1 << 20;
+
 /// A reserved range of addresses, unmapped when dropped.
 #[derive(Debug)]
 pub(crate) struct Reservation {
@@ -107,9 +111,15 @@ impl Os {
 /// Drops the contents of a committed range: its memory goes back to the system, and it reads as zero
 /// from now on.
 pub(crate) fn give_back(start: usize, bytes: usize) {
-    // SAFETY: the caller owns the range and wants its contents gone.
-    let result = unsafe { libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_DONTNEED) };
-    assert_eq!(result, 0, "madvise(DONTNEED) on our own mapping: {}", io::Error::last_os_error());
+    let end = start + bytes;
+    for from in (start..end).step_by(SLICE) {
+        let bytes = SLICE.min(end - from);
+        // SAFETY: the caller owns the range and wants its contents gone.
+        let result =
+            unsafe { libc::madvise(from as *mut libc::c_void, bytes, libc::MADV_DONTNEED) };
+        let error = io::Error::last_os_error;
+        assert_eq!(result, 0, "madvise(DONTNEED) on our own mapping: {}", error());
+    }
 }
 
 fn protect(start: usize, bytes: usize, protection: libc::c_int) -> io::Result<()> {

@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use medi_heap::{ObjectRef, layout};
+use medi_heap::{ObjectRef, Root, layout};
 
 use super::references::ReferenceArray;
 use super::values::{comparer, no_order, too_deep};
-use crate::call::Call;
+use crate::call::{Call, Stopped};
 use crate::compare::{Memo, TooDeep, order_floats};
 use crate::context::Context;
 use crate::error::{RuntimeError, codes};
@@ -149,24 +149,23 @@ unsafe extern "C" fn array_sort(context: *mut Context, items: u64, count: i64) {
                 sort::<f64>(places::<f64>(items, count), |a, b| order_floats(*a, *b));
             }),
             Kind::Str => {
-                let references = ReferenceArray::new(call, array, elements);
-                let references = references.expect("a string is a reference");
-                let mut copy = references.read(counted(array, count));
-                copy.sort_by(|a, b| bytes(*a as u64).cmp(bytes(*b as u64)));
-                references.overwrite(0..copy.len(), false, |index| copy[index]);
+                let Ok(copy) = Copied::new(call, array, count, elements) else { return };
+                let mut strings = copy.words().to_vec();
+                strings.sort_by(|a, b| {
+                    copy.pass_handshake();
+                    bytes(*a as u64).cmp(bytes(*b as u64))
+                });
+                copy.write_back(|to| &strings[to..=to]);
             }
             _ => {
-                let copy = Copied::new(call, array, count, elements);
+                let Ok(copy) = Copied::new(call, array, count, elements) else { return };
                 let Some(order) = sorted(call, &copy) else { return };
-                if let Some(references) = ReferenceArray::new(call, array, elements) {
+                if !elements.references.is_empty() {
                     let words = elements.references.len();
-                    for (to, from) in order.iter().enumerate() {
-                        let source = &copy.words[from * words..][..words];
-                        references.overwrite(to..to + 1, false, |index| source[index - to * words]);
-                    }
+                    copy.write_back(|to| &copy.words()[order[to] * words..][..words]);
                     return;
                 }
-                let data = array.at::<u8>(layout::ARRAY_DATA);
+                let data = copy.array().at::<u8>(layout::ARRAY_DATA);
                 for (to, from) in order.iter().enumerate() {
                     let source = copy.element(*from).at;
                     data.add(to * elements.size).copy_from_nonoverlapping(source, elements.size);
@@ -182,8 +181,10 @@ unsafe extern "C" fn array_order(context: *mut Context, keys: u64, count: i64, o
     unsafe {
         let call = Call::new(context);
         let elements = call.arrays().elements(object(keys));
-        let copy = Copied::new(call, object(keys), count, elements);
+        let order = call.mutator().root(object(order));
+        let Ok(copy) = Copied::new(call, object(keys), count, elements) else { return };
         let Some(sorted) = sorted(call, &copy) else { return };
+        let order = order.get().address() as u64;
         for (place, index) in places::<i64>(order, count).iter().zip(sorted) {
             i64::store(place, index as i64);
         }
@@ -199,35 +200,134 @@ fn sort<T: Whole>(places: &[T::Place], order: impl Fn(&T, &T) -> Ordering) {
     }
 }
 
-/// A copy of an array's first elements. Not a root: it ends before the next safepoint.
+/// Elements from which a sort takes so long that a collection should not wait for it.
+const LONG_SORT: usize = 1 << 12;
+/// Elements that are copied between two safepoints.
+const PIECE: usize = 1 << 12;
+
+/// A copy of an array's first elements, which stays one whatever another task does to them.
 struct Copied<'a> {
-    words: Vec<usize>,
+    call: Call,
     elements: &'a Elements,
     count: usize,
+    array: Root,
+    kept: Kept,
+}
+
+/// Where a copy's elements are.
+enum Kept {
+    /// Not roots: no safepoint comes while they are used, unless the elements hold no references.
+    Words(Vec<usize>),
+    /// In a collected array, which does not move: safepoints may come.
+    Array(Root),
 }
 
 impl<'a> Copied<'a> {
+    /// # Errors
+    /// When there is no memory for a long copy.
+    ///
     /// # Safety
     /// `array` is live, with such elements.
-    unsafe fn new(call: Call, array: ObjectRef, count: i64, elements: &'a Elements) -> Self {
+    unsafe fn new(
+        call: Call,
+        array: ObjectRef,
+        count: i64,
+        elements: &'a Elements,
+    ) -> Result<Self, Stopped> {
         // SAFETY: the caller's promise; the words have room for the bytes.
         unsafe {
             let count = counted(array, count);
-            if let Some(references) = ReferenceArray::new(call, array, elements) {
-                return Copied { words: references.read(count), elements, count };
-            }
-            let bytes = count * elements.size;
-            let mut words = vec![0; bytes.div_ceil(8)];
-            let data = array.at::<u8>(layout::ARRAY_DATA);
-            words.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(data, bytes);
-            Copied { words, elements, count }
+            let references = ReferenceArray::new(call, array, elements);
+            let array = call.mutator().root(array);
+            // The moving mode moves what nothing but native code refers to.
+            let long = count >= LONG_SORT && !call.heap().options().moving;
+            let kept = match references {
+                Some(_) if long => Kept::Array(keep(call, &array, count, elements)?),
+                Some(references) => Kept::Words(references.read(count)),
+                None => {
+                    let bytes = count * elements.size;
+                    let mut words = vec![0; bytes.div_ceil(8)];
+                    let data = array.get().at::<u8>(layout::ARRAY_DATA);
+                    words.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(data, bytes);
+                    Kept::Words(words)
+                }
+            };
+            Ok(Copied { call, elements, count, array, kept })
+        }
+    }
+
+    /// The array that was copied.
+    fn array(&self) -> ObjectRef {
+        self.array.get()
+    }
+
+    /// A safepoint, where one may be.
+    fn pass_handshake(&self) {
+        if let Kept::Array(_) = self.kept {
+            self.call.mutator().safepoint();
+        }
+    }
+
+    /// The elements' words; what is beyond the last of them is undefined.
+    fn words(&self) -> &[usize] {
+        match &self.kept {
+            Kept::Words(words) => words,
+            // SAFETY: nobody but this knows the array, whose elements are made of whole words.
+            Kept::Array(array) => unsafe {
+                let data = array.get().at::<usize>(layout::ARRAY_DATA);
+                std::slice::from_raw_parts(data, self.count * self.elements.references.len())
+            },
         }
     }
 
     fn element(&self, index: usize) -> Value {
-        let at = self.words.as_ptr().cast::<u8>().wrapping_add(index * self.elements.size);
+        let at = self.words().as_ptr().cast::<u8>().wrapping_add(index * self.elements.size);
         Value { at, shape: self.elements.shape }
     }
+
+    /// Overwrites the elements, which have references, with the words that `element` gives for each.
+    ///
+    /// # Safety
+    /// They are words of such elements, of this copy.
+    unsafe fn write_back<'w>(&self, element: impl Fn(usize) -> &'w [usize]) {
+        let width = self.elements.references.len();
+        for start in (0..self.count).step_by(PIECE) {
+            self.pass_handshake();
+            // SAFETY: the array is rooted and has the elements; no safepoint comes before the next turn.
+            unsafe {
+                let references = ReferenceArray::new(self.call, self.array(), self.elements);
+                let references = references.expect("elements with references");
+                let piece = start..self.count.min(start + PIECE);
+                references.overwrite(piece, false, |word| element(word / width)[word % width]);
+            }
+        }
+    }
+}
+
+/// A copy of the first elements in an array of its own, with safepoints on the way.
+///
+/// # Safety
+/// The array has so many elements, which hold references.
+unsafe fn keep(
+    call: Call,
+    array: &Root,
+    count: usize,
+    elements: &Elements,
+) -> Result<Root, Stopped> {
+    let mutator = call.mutator();
+    // SAFETY: the arrays are rooted, here and below.
+    let copy = mutator.alloc_array(unsafe { array.get().type_id() }, count);
+    let copy = mutator.root(copy.map_err(|error| call.out_of_memory(&error))?);
+    for start in (0..count).step_by(PIECE) {
+        // SAFETY: as above; no safepoint comes before the copy of the piece has ended.
+        unsafe {
+            let to = ReferenceArray::new(call, copy.get(), elements);
+            let to = to.expect("elements with references");
+            to.copy(array.get(), start, start..count.min(start + PIECE));
+        }
+        mutator.safepoint();
+    }
+    Ok(copy)
 }
 
 /// The order of the elements; `None` when an error was raised.
@@ -244,24 +344,26 @@ unsafe fn sorted(call: Call, copy: &Copied<'_>) -> Option<Vec<usize>> {
             Kind::Float => order.sort_by(|a, b| {
                 order_floats(at(*a).cast::<f64>().read(), at(*b).cast::<f64>().read())
             }),
-            Kind::Str => {
-                order.sort_by_key(|index| bytes(at(*index).cast::<u64>().read()));
-            }
+            Kind::Str => order.sort_by(|a, b| {
+                copy.pass_handshake();
+                bytes(at(*a).cast::<u64>().read()).cmp(bytes(at(*b).cast::<u64>().read()))
+            }),
             _ => {
                 let memo = Memo::default();
                 let comparer = comparer(&call, &memo);
                 let mut failed = None;
-                let compare = |a: &usize, b: &usize| match comparer
-                    .order(copy.element(*a), copy.element(*b))
-                {
-                    Ok(Some(order)) => order,
-                    Ok(None) => {
-                        failed = Some(Ok(()));
-                        Ordering::Equal
-                    }
-                    Err(TooDeep) => {
-                        failed = Some(Err(TooDeep));
-                        Ordering::Equal
+                let compare = |a: &usize, b: &usize| {
+                    copy.pass_handshake();
+                    match comparer.order(copy.element(*a), copy.element(*b)) {
+                        Ok(Some(order)) => order,
+                        Ok(None) => {
+                            failed = Some(Ok(()));
+                            Ordering::Equal
+                        }
+                        Err(TooDeep) => {
+                            failed = Some(Err(TooDeep));
+                            Ordering::Equal
+                        }
                     }
                 };
                 // Lists among the elements may change, and a sort that meets no order may panic.
