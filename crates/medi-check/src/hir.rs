@@ -189,7 +189,7 @@ pub enum ExprKind {
     NewRecord {
         fields: Vec<(u32, Expr)>,
     },
-    /// `own T { … }`, in a scope of the function: which one, counted from the outermost.
+    /// `own T { … }`, or `Shared(own T { … })`, in a scope of the function: which one, counted from the outermost.
     NewOwn {
         scope: u32,
         fields: Vec<(u32, Expr)>,
@@ -406,7 +406,7 @@ pub enum Intrinsic {
     ArrayLen,
     /// `allocate(bytes)` in the innermost scope.
     Allocate,
-    /// `free(buffer)`.
+    /// `free(x)` of a buffer, owned memory, or a shared object.
     Free,
     /// `buffer.view[T](offset, length)`: offset in bytes, length in elements; always both, filled in by the checker: offset 0, length −1 for the rest.
     View,
@@ -422,6 +422,14 @@ pub enum Intrinsic {
     Pin,
     /// The object of a pin.
     Unpin,
+    /// `shared.share()`.
+    Share,
+    /// `shared.weak()`.
+    Downgrade,
+    /// `weak.get()`.
+    Upgrade,
+    /// `shared.count()`.
+    ShareCount,
     /// `view.load(i)`.
     AtomicLoad(Ordering),
     /// `view.store(i, x)`.

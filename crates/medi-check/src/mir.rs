@@ -116,7 +116,13 @@ pub fn holds_references(types: &Types, ty: TyId, is_plain_enum: &dyn Fn(TyId) ->
     match types.get(ty) {
         Ty::Unit | Ty::Never | Ty::Bool | Ty::Byte | Ty::Int | Ty::Float => false,
         // The memory of scopes is the region's, not the collector's.
-        Ty::Buffer | Ty::View(_) | Ty::Own(_) | Ty::Owned(_) | Ty::Atomic(_) => false,
+        Ty::Buffer
+        | Ty::View(_)
+        | Ty::Own(_)
+        | Ty::Shared(_)
+        | Ty::Weak(_)
+        | Ty::Owned(_)
+        | Ty::Atomic(_) => false,
         Ty::Pin(_) => true,
         Ty::Enum(..) => !is_plain_enum(ty),
         Ty::Tuple(parts) => parts.iter().any(|part| holds_references(types, *part, is_plain_enum)),
@@ -272,7 +278,8 @@ pub enum StmtKind {
     ScopeEnter(ScopeId),
     /// Frees what the scope allocated, in reverse order.
     ScopeExit(ScopeId),
-    /// `free(x)` of a buffer or of [`Ty::Owned`] memory; a second one stops the program.
+    /// `free(x)` of a buffer or of [`Ty::Owned`] memory; a second one stops the program. Of a [`Ty::Shared`] object: one less
+    /// shares it, and it is gone when nobody does.
     Free(Operand),
     /// Of an object of a scope; checks that it is there. Tells the collector what it has to know.
     SetOwnField {
@@ -487,7 +494,8 @@ pub enum Rvalue {
         from: Operand,
         to: Operand,
     },
-    /// Borrows from the scope: an object of its region, of a type [`Ty::Own`].
+    /// Borrows from the scope: an object of its region, of a type [`Ty::Own`] or [`Ty::Shared`]. The last field of a shared
+    /// one is how many share it.
     NewOwn {
         scope: ScopeId,
         ty: TyId,
@@ -498,6 +506,20 @@ pub enum Rvalue {
         object: Operand,
         field: u32,
     },
+    /// One more shares the object.
+    Share(Operand),
+    /// Of a shared object; looks into the same memory.
+    Downgrade {
+        ty: TyId,
+        shared: Operand,
+    },
+    /// One more shares the object, if it is there.
+    Upgrade {
+        ty: TyId,
+        weak: Operand,
+    },
+    /// How many share the object.
+    ShareCount(Operand),
     /// Looks into the same memory, twice: elements `0..at`, and those from `at` on; no element is in both.
     SplitView {
         /// Of both views.

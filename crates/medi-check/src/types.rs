@@ -48,6 +48,10 @@ pub enum Ty {
     View(TyId),
     /// `own T`: an object of a scope, with the fields of the record `T`.
     Own(TyId),
+    /// `Shared[T]`: as `own T`, and counted: it is gone when all who share it have given it up.
+    Shared(TyId),
+    /// `Weak[T]`: a shared object, if it is still there.
+    Weak(TyId),
     /// `Owned[Buffer]`: raw bytes that belong to no scope, but to who holds them.
     Owned(TyId),
     /// A collected object that is not resized while the pin is in use, and the task that made the pin.
@@ -75,6 +79,8 @@ impl Ty {
             | Ty::Result(part)
             | Ty::View(part)
             | Ty::Own(part)
+            | Ty::Shared(part)
+            | Ty::Weak(part)
             | Ty::Owned(part)
             | Ty::Pin(part)
             | Ty::Atomic(part)
@@ -110,6 +116,8 @@ impl Ty {
             Ty::Result(part) => Ty::Result(change(part)),
             Ty::View(part) => Ty::View(change(part)),
             Ty::Own(part) => Ty::Own(change(part)),
+            Ty::Shared(part) => Ty::Shared(change(part)),
+            Ty::Weak(part) => Ty::Weak(change(part)),
             Ty::Owned(part) => Ty::Owned(change(part)),
             Ty::Pin(part) => Ty::Pin(change(part)),
             Ty::Atomic(part) => Ty::Atomic(change(part)),

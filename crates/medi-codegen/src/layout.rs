@@ -194,6 +194,8 @@ impl Builder<'_> {
             | mir::Rvalue::MakeErr { ty, .. }
             | mir::Rvalue::Pin { ty, .. }
             | mir::Rvalue::NewOwn { ty, .. }
+            | mir::Rvalue::Downgrade { ty, .. }
+            | mir::Rvalue::Upgrade { ty, .. }
             | mir::Rvalue::MakeView { ty, .. } => {
                 self.shape(*ty);
             }
@@ -256,7 +258,9 @@ impl Builder<'_> {
                 self.shapes.add(name, Kind::PlainEnum { variants })
             }
             Ty::Enum(..) => return self.enumeration(ty, name),
-            Ty::Own(record) => return self.own(ty, name, record),
+            Ty::Own(record) | Ty::Shared(record) | Ty::Weak(record) => {
+                return self.own(ty, name, record);
+            }
             Ty::Array(element) => return self.array(ty, name, element),
             Ty::Cell(inner) => return self.cell(ty, name, inner),
             Ty::Tuple(parts) => {
@@ -334,12 +338,16 @@ impl Builder<'_> {
         id
     }
 
-    /// An object of a scope: its fields lie as if it were collected, also where the record is kept by value.
+    /// An object of a scope, and the count of a shared one behind its fields: they lie as if it were collected, also where the record is kept by value.
     fn own(&mut self, ty: TyId, name: String, record: TyId) -> ShapeId {
         let id = self.shapes.declare_own(name.clone());
         self.by_type.insert(ty, id);
         let program = self.program;
-        let fields = self.fields(&program.records[&record].fields);
+        let mut declared = program.records[&record].fields.clone();
+        if !matches!(program.types.get(ty), Ty::Own(_)) {
+            declared.push(mir::Field { name: "count".into(), ty: Types::INT });
+        }
+        let fields = self.fields(&declared);
         let heap_type = self.register(&name, fields.size, &fields.places);
         let kind = Kind::Own { fields: fields.places };
         self.shapes.define(id, kind, fields.size.next_multiple_of(8), Some(heap_type));
@@ -417,6 +425,8 @@ pub fn type_name(program: &mir::Program, ty: TyId) -> String {
         Ty::Result(inner) => format!("Result[{}]", type_name(program, *inner)),
         Ty::View(inner) => format!("View[{}]", type_name(program, *inner)),
         Ty::Own(inner) => format!("own {}", type_name(program, *inner)),
+        Ty::Shared(inner) => format!("Shared[{}]", type_name(program, *inner)),
+        Ty::Weak(inner) => format!("Weak[{}]", type_name(program, *inner)),
         Ty::Owned(inner) => format!("Owned[{}]", type_name(program, *inner)),
         Ty::Pin(inner) => format!("Pin[{}]", type_name(program, *inner)),
         Ty::Atomic(inner) => format!("Atomic[{}]", type_name(program, *inner)),

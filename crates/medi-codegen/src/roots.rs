@@ -374,6 +374,10 @@ fn rvalue_operands<'a>(rvalue: &'a Rvalue, each: &mut dyn FnMut(&'a Operand)) {
         | Rvalue::OwnedBuffer { bytes: a }
         | Rvalue::Pin { object: a, .. }
         | Rvalue::Unpin(a)
+        | Rvalue::Share(a)
+        | Rvalue::Downgrade { shared: a, .. }
+        | Rvalue::Upgrade { weak: a, .. }
+        | Rvalue::ShareCount(a)
         | Rvalue::ScopeLen(a) => each(a),
         Rvalue::Binary(_, a, b)
         | Rvalue::GetElem { array: a, index: b }

@@ -118,7 +118,7 @@ pub enum TypeKind {
         params: Vec<TypeExpr>,
         result: Option<Box<TypeExpr>>,
     },
-    /// `own T`; not in this version.
+    /// `own T`.
     Own(Box<TypeExpr>),
     /// What error recovery leaves; a diagnostic was already reported here.
     Error,
@@ -271,7 +271,7 @@ pub enum ExprKind {
     Scope(Box<Scope>),
     /// `.acquire`, as an argument of a fence or of an access to an atomic.
     Order(Ident),
-    /// `own T { … } in name`; not in this version.
+    /// `own T { … } in name`.
     Own {
         value: Box<Expr>,
         scope: Option<Ident>,

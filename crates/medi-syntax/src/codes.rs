@@ -14,7 +14,6 @@ mod limits;
 mod names;
 mod optional;
 mod patterns;
-mod reserved;
 mod run_time;
 mod scopes;
 mod syntax;
@@ -48,7 +47,6 @@ pub static CODES: &[&[Code]] = &[
     patterns::CODES,
     functions::CODES,
     optional::CODES,
-    reserved::CODES,
     tasks::CODES,
     limits::CODES,
     instances::CODES,

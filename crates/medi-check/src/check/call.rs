@@ -156,6 +156,7 @@ impl Body<'_, '_> {
                 }
             },
             Callee::Builtin => self.call_builtin(name, type_args, args, span, want),
+            Callee::Type if name.name == "Shared" => self.shared(args, span, want),
             Callee::Type => self.call_type(name, type_args, args, span),
             Callee::Const => {
                 let message = format!("`{}` is a constant, not a function", name.name);
@@ -227,6 +228,7 @@ impl Body<'_, '_> {
                         diagnostic.help("a buffer comes from `allocate(bytes)` in a `scope`")
                     }
                     "View" => diagnostic.help("a view comes from a buffer: `b.view[float]()`"),
+                    "Weak" => diagnostic.help("a weak reference is `x.weak()` of a shared object"),
                     "Owned" => diagnostic.help("owned memory is `Owned.buffer(bytes)`"),
                     "Pin" => diagnostic.help("a pin is made by `pin(x)`"),
                     "Atomic" => diagnostic.help("atomics lie in a view: `b.view[Atomic[int]]()`"),
@@ -272,11 +274,6 @@ impl Body<'_, '_> {
         let word = owner.name.as_str();
         if self.find_local(word).is_some() || self.c.find_value(word, self.library).is_some() {
             return None;
-        }
-        if let Some(diagnostic) = super::reserved::type_name(owner) {
-            self.report(diagnostic);
-            self.check_args_anyway(args);
-            return Some(self.error_expr(span));
         }
         if word == "Owned" && name.name == "buffer" {
             return Some(self.owned_buffer(args, span));

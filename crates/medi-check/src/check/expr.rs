@@ -168,7 +168,7 @@ impl Body<'_, '_> {
     ) -> hir::Expr {
         let inner = want.ty().map(|ty| self.ty(self.within(ty)).clone());
         let hint = match inner {
-            Some(Ty::Own(record)) => Want::Like(record),
+            Some(Ty::Own(record) | Ty::Shared(record)) => Want::Like(record),
             _ => Want::Any,
         };
         let made = self.expr(value, hint);
@@ -357,10 +357,6 @@ impl Body<'_, '_> {
     /// Reports a name that nothing declares; `called`: with arguments after it.
     pub(super) fn unknown_name(&mut self, name: &ast::Ident, called: bool) {
         let word = name.name.as_str();
-        if let Some(diagnostic) = reserved::type_name(name) {
-            self.report(diagnostic);
-            return;
-        }
         let message = format!("there is no `{word}` here");
         let mut diagnostic = Diagnostic::error("E0202", message, name.span, "");
         let is_type = self.c.find_type(word, self.library).is_some()

@@ -85,9 +85,14 @@ impl Body<'_, '_> {
             Ty::Func { .. } => Some("nobody can tell whether two functions do the same"),
             Ty::Int | Ty::Float | Ty::Byte | Ty::Str => None,
             Ty::Error | Ty::Infer(_) | Ty::Never | Ty::Param(_) => None,
-            Ty::Own(_) | Ty::Buffer | Ty::View(_) | Ty::Owned(_) | Ty::Pin(_) | Ty::Atomic(_) => {
-                Some("scope memory has no value of its own")
-            }
+            Ty::Own(_)
+            | Ty::Shared(_)
+            | Ty::Weak(_)
+            | Ty::Buffer
+            | Ty::View(_)
+            | Ty::Owned(_)
+            | Ty::Pin(_)
+            | Ty::Atomic(_) => Some("scope memory has no value of its own"),
             _ if ordered => Some("only `int`, `float`, `byte` and `string` have an order"),
             Ty::Optional(inner) | Ty::Result(inner) | Ty::Array(inner) => {
                 self.incomparable(*inner, false, depth + 1)

@@ -108,6 +108,8 @@ impl Infer {
             | (Ty::Result(left), Ty::Result(right))
             | (Ty::View(left), Ty::View(right))
             | (Ty::Own(left), Ty::Own(right))
+            | (Ty::Shared(left), Ty::Shared(right))
+            | (Ty::Weak(left), Ty::Weak(right))
             | (Ty::Owned(left), Ty::Owned(right))
             | (Ty::Pin(left), Ty::Pin(right))
             | (Ty::Atomic(left), Ty::Atomic(right)) => self.unify_at(types, left, right, depth + 1),

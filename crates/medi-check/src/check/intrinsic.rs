@@ -523,6 +523,19 @@ impl Body<'_, '_> {
                     None => self.error_expr(span),
                 }
             }
+            (Ty::Shared(record), "share" | "weak" | "count") => {
+                let (op, ty) = match name.name.as_str() {
+                    "share" => (Intrinsic::Share, receiver.ty),
+                    "weak" => (Intrinsic::Downgrade, self.intern(Ty::Weak(*record))),
+                    _ => (Intrinsic::ShareCount, Types::INT),
+                };
+                self.of_shared(receiver, op, ty, args, span)
+            }
+            (Ty::Weak(record), "get") => {
+                let shared = self.intern(Ty::Shared(*record));
+                let ty = self.intern(Ty::Optional(shared));
+                self.of_shared(receiver, Intrinsic::Upgrade, ty, args, span)
+            }
             (Ty::View(_), "split_at") => self.split_at(receiver, args, span),
             (Ty::View(element), word)
                 if matches!(self.ty(*element), Ty::Atomic(_))
@@ -533,6 +546,42 @@ impl Body<'_, '_> {
             _ => return Err(receiver),
         };
         Ok(called)
+    }
+
+    /// `Shared(own T { … })`.
+    pub(super) fn shared(&mut self, args: &[ast::Arg], span: Span, want: Want) -> hir::Expr {
+        let Some(arg) = self.only_arg("Shared", args, span) else { return self.error_expr(span) };
+        let made = self.expr(arg, want.ty().map_or(Want::Any, Want::Like));
+        match (&made.kind, self.ty(made.ty).clone()) {
+            (_, Ty::Error) => self.error_expr(span),
+            (ExprKind::NewOwn { .. }, Ty::Own(record)) => {
+                let ty = self.intern(Ty::Shared(record));
+                hir::Expr { ty, span, ..made }
+            }
+            _ => {
+                let message = "an object is made where it becomes shared";
+                let diagnostic = Diagnostic::error("E0327", message, arg.span, "")
+                    .why("a shared object has a count beside its fields")
+                    .help("make it in the parentheses: `Shared(own Node { value: 1 })`");
+                self.report(diagnostic);
+                self.error_expr(span)
+            }
+        }
+    }
+
+    /// A method of a shared object or a weak reference, without arguments.
+    fn of_shared(
+        &mut self,
+        receiver: hir::Expr,
+        op: Intrinsic,
+        ty: TyId,
+        args: &[ast::Arg],
+        span: Span,
+    ) -> hir::Expr {
+        if self.fixed_args(name_of(op), &[], args, span).is_none() {
+            return self.error_expr(span);
+        }
+        hir::Expr { kind: ExprKind::Intrinsic { op, args: vec![receiver] }, ty, span }
     }
 
     /// `v.split_at(n)`.
@@ -611,12 +660,12 @@ impl Body<'_, '_> {
         hir::Expr { kind, ty: Types::UNIT, span }
     }
 
-    /// `free(x)` of a buffer or of owned memory.
+    /// `free(x)` of a buffer, of owned memory or of a shared object.
     fn free(&mut self, args: &[ast::Arg], span: Span) -> hir::Expr {
         let Some(arg) = self.only_arg("free", args, span) else { return self.error_expr(span) };
         let value = self.operand(arg, Want::Any);
         let value = match self.ty(value.ty) {
-            Ty::Owned(_) => value,
+            Ty::Owned(_) | Ty::Shared(_) => value,
             _ => self.coerce(value, Types::BUFFER, Reason::Builtin("free")),
         };
         let kind = ExprKind::Intrinsic { op: Intrinsic::Free, args: vec![value] };
@@ -761,6 +810,10 @@ fn name_of(op: Intrinsic) -> &'static str {
         Intrinsic::ViewSplit => "split_at",
         Intrinsic::OwnedBuffer => "Owned.buffer",
         Intrinsic::Pin | Intrinsic::Unpin => "pin",
+        Intrinsic::Share => "share",
+        Intrinsic::Downgrade => "weak",
+        Intrinsic::Upgrade => "get",
+        Intrinsic::ShareCount => "count",
         Intrinsic::AtomicLoad(_) => "load",
         Intrinsic::AtomicStore(_) => "store",
         Intrinsic::AtomicUpdate(op, _) => op.name(),

@@ -13,7 +13,7 @@ use super::konst::ConstInfo;
 use super::names::{Names, Receiver, TypeName, VariantRef};
 use super::show::count;
 use super::type_expr::BUILTIN_TYPES;
-use super::{Checker, FuncInfo, ParamInfo, TypeInfo, push_named, reserved};
+use super::{Checker, FuncInfo, ParamInfo, TypeInfo, push_named};
 use crate::hir::{self, FuncId};
 use crate::types::{EnumId, RecordId, Ty, TyId, Types};
 
@@ -98,10 +98,6 @@ impl<'a> Checker<'a> {
             let message = format!("`{word}` is a type of the language");
             let diagnostic = Diagnostic::error("E0209", message, name.span, "")
                 .help(format!("choose another name: `My{}`", capitalised(word)));
-            self.report(diagnostic);
-            return;
-        }
-        if !library && let Some(diagnostic) = reserved::type_name(name) {
             self.report(diagnostic);
             return;
         }

@@ -145,7 +145,7 @@ impl Body<'_, '_> {
     ) -> hir::Expr {
         match self.ty(receiver.ty).clone() {
             Ty::Error => self.error_expr(span),
-            Ty::Own(record) => {
+            Ty::Own(record) | Ty::Shared(record) => {
                 let Ty::Record(id, args) = self.ty(record).clone() else {
                     return self.error_expr(span);
                 };
@@ -251,6 +251,9 @@ impl Body<'_, '_> {
             receiver.and_then(|receiver| self.closest_method(word, receiver))
         {
             diagnostic = diagnostic.help(format!("did you mean the method `.{close}()`?"));
+        } else if let Ty::Weak(_) = self.ty(ty) {
+            let help = format!("see whether it is there first: `x.get()?.{word}`");
+            diagnostic = diagnostic.help(help);
         } else if fields.is_empty() {
             diagnostic = diagnostic.help("only records and tuples have fields");
         } else {
@@ -288,7 +291,10 @@ impl Body<'_, '_> {
             diagnostic = diagnostic.help(format!("did you mean `{close}`?")).edit(name.span, close);
         } else if free {
             diagnostic = diagnostic.help(format!("`{word}` is a function: write `{word}({text})`"));
-        } else if matches!(self.ty(ty), Ty::Own(_)) {
+        } else if let Ty::Weak(_) = self.ty(ty) {
+            diagnostic = diagnostic
+                .help(format!("see whether it is there: `if let x = {text}.get() {{ … }}`"));
+        } else if matches!(self.ty(ty), Ty::Own(_) | Ty::Shared(_)) {
             diagnostic = diagnostic
                 .why("methods work on collected objects, and this one lies in a scope")
                 .help(format!("write a function that takes it: `func {word}(x: {shown}) {{ … }}`"));

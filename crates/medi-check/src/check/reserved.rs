@@ -1,25 +1,4 @@
-//! What other languages call things, and what this version of Medi does not have yet.
-
-use medi_syntax::ast;
-use medi_syntax::diagnostic::Diagnostic;
-use medi_syntax::source::Span;
-
-fn not_yet(code: &'static str, what: &str, span: Span, instead: &str) -> Diagnostic {
-    let message = format!("{what} is not in this version of Medi yet");
-    Diagnostic::error(code, message, span, "").help(instead)
-}
-
-/// The error for a type, or a function of its name, that a later version brings.
-pub(super) fn type_name(name: &ast::Ident) -> Option<Diagnostic> {
-    let (code, instead) = match name.name.as_str() {
-        "Shared" => {
-            ("E0704", "use a record: records are references to collected objects and may be shared")
-        }
-        "Weak" => ("E0705", "use an optional reference: the collector frees cycles too"),
-        _ => return None,
-    };
-    Some(not_yet(code, &format!("`{}`", name.name), name.span, instead))
-}
+//! What other languages call things.
 
 /// How Medi writes a type that another language calls `name`.
 pub(super) fn foreign_type(name: &str) -> Option<&'static str> {

@@ -53,6 +53,8 @@ impl Checker<'_> {
             Ty::Tuple(parts) => list(text, "(", parts, ")"),
             Ty::Array(part) => list(text, "array[", &[*part], "]"),
             Ty::View(part) => list(text, "View[", &[*part], "]"),
+            Ty::Shared(part) => list(text, "Shared[", &[*part], "]"),
+            Ty::Weak(part) => list(text, "Weak[", &[*part], "]"),
             Ty::Own(part) => list(text, "own ", &[*part], ""),
             Ty::Owned(part) => list(text, "Owned[", &[*part], "]"),
             Ty::Pin(part) => list(text, "Pin[", &[*part], "]"),

@@ -339,7 +339,12 @@ impl Body<'_, '_> {
                 continue;
             }
             match self.c.types.get(ty).clone() {
-                Ty::Buffer | Ty::View(_) | Ty::Own(_) | Ty::Pin(_) => return true,
+                Ty::Buffer
+                | Ty::View(_)
+                | Ty::Own(_)
+                | Ty::Shared(_)
+                | Ty::Weak(_)
+                | Ty::Pin(_) => return true,
                 // Owned memory goes from task to task.
                 Ty::Func { .. } | Ty::Owned(_) => {}
                 Ty::Record(id, args) => {

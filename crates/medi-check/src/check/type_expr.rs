@@ -9,9 +9,9 @@ use super::{Checker, reserved};
 use crate::types::{Ty, TyId, Types};
 
 /// Names that no declaration may take.
-pub(super) const BUILTIN_TYPES: [&str; 15] = [
+pub(super) const BUILTIN_TYPES: [&str; 17] = [
     "int", "float", "bool", "byte", "string", "list", "map", "array", "never", "Buffer", "View",
-    "Owned", "Pin", "Atomic", "Result",
+    "Owned", "Shared", "Weak", "Pin", "Atomic", "Result",
 ];
 
 impl Checker<'_> {
@@ -27,21 +27,7 @@ impl Checker<'_> {
             TypeKind::Error => Types::ERROR,
             TypeKind::Own(inner) => {
                 let inner = self.resolve_type(inner, params, library);
-                let record = match self.types.get(inner) {
-                    Ty::Error => return Types::ERROR,
-                    Ty::Record(id, _) => !matches!(self.record(*id).name.as_str(), "list" | "map"),
-                    _ => false,
-                };
-                if !record {
-                    let shown = self.show(inner, params);
-                    let message =
-                        format!("a scope cannot hold {} `{shown}` as one object", article(&shown));
-                    let diagnostic = Diagnostic::error("E0326", message, written.span, "")
-                        .help("`own` is for records; values and lists stand in their fields");
-                    self.report(diagnostic);
-                    return Types::ERROR;
-                }
-                self.types.intern(Ty::Own(inner))
+                self.object_of_scope(inner, Ty::Own, written.span, params)
             }
             TypeKind::Optional(inner) => {
                 let inner = self.resolve_type(inner, params, library);
@@ -68,6 +54,31 @@ impl Checker<'_> {
                 self.named_type(name, args_given, written.span, params, library)
             }
         }
+    }
+
+    /// The type of what lies in a scope as one object of a record.
+    fn object_of_scope(
+        &mut self,
+        record: TyId,
+        make: fn(TyId) -> Ty,
+        span: medi_syntax::source::Span,
+        params: &[&str],
+    ) -> TyId {
+        let fits = match self.types.get(record) {
+            Ty::Error => return Types::ERROR,
+            Ty::Record(id, _) => !matches!(self.record(*id).name.as_str(), "list" | "map"),
+            _ => false,
+        };
+        if !fits {
+            let shown = self.show(record, params);
+            let message =
+                format!("a scope cannot hold {} `{shown}` as one object", article(&shown));
+            let diagnostic = Diagnostic::error("E0326", message, span, "")
+                .help("that is for records; values and lists stand in their fields");
+            self.report(diagnostic);
+            return Types::ERROR;
+        }
+        self.types.intern(make(record))
     }
 
     fn resolve_types(
@@ -148,6 +159,13 @@ impl Checker<'_> {
                 }
                 self.types.intern(Ty::Atomic(one(&args)))
             }
+            "Shared" | "Weak" => {
+                if !self.type_args_fit(word, &["T"], &args, span) {
+                    return Types::ERROR;
+                }
+                let make = if word == "Shared" { Ty::Shared } else { Ty::Weak };
+                self.object_of_scope(one(&args), make, span, params)
+            }
             "Pin" => {
                 if !self.type_args_fit(word, &["T"], &args, span) {
                     return Types::ERROR;
@@ -227,10 +245,6 @@ impl Checker<'_> {
 
     pub(super) fn report_unknown_type(&mut self, name: &ast::Ident, library: bool) {
         let word = name.name.as_str();
-        if let Some(diagnostic) = reserved::type_name(name) {
-            self.report(diagnostic);
-            return;
-        }
         let message = format!("there is no type `{word}`");
         let mut diagnostic = Diagnostic::error("E0203", message, name.span, "");
         if self.find_value(word, library).is_some() {

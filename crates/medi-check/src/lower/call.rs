@@ -186,6 +186,10 @@ impl<'h> Body<'_, 'h> {
             Intrinsic::OwnedBuffer => Rvalue::OwnedBuffer { bytes: next() },
             Intrinsic::Pin => Rvalue::Pin { ty: result, object: next() },
             Intrinsic::Unpin => Rvalue::Unpin(next()),
+            Intrinsic::Share => Rvalue::Share(next()),
+            Intrinsic::Downgrade => Rvalue::Downgrade { ty: result, shared: next() },
+            Intrinsic::Upgrade => Rvalue::Upgrade { ty: result, weak: next() },
+            Intrinsic::ShareCount => Rvalue::ShareCount(next()),
             Intrinsic::AtomicLoad(order) => {
                 Rvalue::AtomicLoad { view: next(), index: next(), order }
             }

@@ -101,6 +101,10 @@ pub(super) fn is_silent_value(rvalue: &Rvalue) -> bool {
         | Rvalue::OwnedBuffer { .. }
         | Rvalue::Pin { .. }
         | Rvalue::Unpin(_)
+        | Rvalue::Share(_)
+        | Rvalue::Downgrade { .. }
+        | Rvalue::Upgrade { .. }
+        | Rvalue::ShareCount(_)
         | Rvalue::AtomicLoad { .. }
         | Rvalue::AtomicUpdate { .. }
         | Rvalue::AtomicCompareSwap { .. }

@@ -166,6 +166,10 @@ impl<'h> Body<'_, 'h> {
                         | Rvalue::GetOwnField { .. }
                         | Rvalue::OwnedBuffer { .. }
                         | Rvalue::Unpin(_)
+                        | Rvalue::Share(_)
+                        | Rvalue::Downgrade { .. }
+                        | Rvalue::Upgrade { .. }
+                        | Rvalue::ShareCount(_)
                         | Rvalue::AtomicLoad { .. }
                         | Rvalue::AtomicUpdate { .. }
                         | Rvalue::AtomicCompareSwap { .. }
@@ -345,7 +349,11 @@ impl<'h> Body<'_, 'h> {
                 let scope = self.open_scopes[*scope as usize];
                 let values = self.values(fields.iter().map(|(_, value)| value));
                 let places = fields.iter().map(|(place, _)| *place);
-                Rvalue::NewOwn { scope, ty, fields: in_order(places, values) }
+                let mut fields = in_order(places, values);
+                if let Ty::Shared(_) = self.get(ty) {
+                    fields.push(int(1));
+                }
+                Rvalue::NewOwn { scope, ty, fields }
             }
             ExprKind::NewVariant { variant, fields } => {
                 let ty = self.expr_ty(expr);
@@ -462,7 +470,7 @@ impl<'h> Body<'_, 'h> {
     /// Whether the value is an object of a scope.
     pub fn is_own(&mut self, expr: &Expr) -> bool {
         let ty = self.expr_ty(expr);
-        matches!(self.get(ty), Ty::Own(_))
+        matches!(self.get(ty), Ty::Own(_) | Ty::Shared(_))
     }
 
     // Optionals and results. `T?` is `T` when `T` is itself optional, so that in an instance of a

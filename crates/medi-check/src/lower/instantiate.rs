@@ -277,6 +277,8 @@ impl Lowering<'_> {
                     | Ty::Buffer
                     | Ty::View(_)
                     | Ty::Own(_)
+                    | Ty::Shared(_)
+                    | Ty::Weak(_)
                     | Ty::Owned(_)
                     | Ty::Pin(_)
                     | Ty::Cell(_)
@@ -285,7 +287,10 @@ impl Lowering<'_> {
     }
 
     fn scope_memory(&self, ty: TyId) -> Option<TyId> {
-        self.first_inside(ty, |ty| matches!(ty, Ty::Buffer | Ty::View(_) | Ty::Own(_)))
+        let of_scope = |ty: &Ty| {
+            matches!(ty, Ty::Buffer | Ty::View(_) | Ty::Own(_) | Ty::Shared(_) | Ty::Weak(_))
+        };
+        self.first_inside(ty, of_scope)
     }
 
     /// Whether a value of the type is scope memory or holds some, inside records and lists too. What a function

@@ -239,6 +239,10 @@ fn for_each_rvalue_operand(rvalue: &mut Rvalue, visit: &mut dyn FnMut(&mut Opera
         | Rvalue::OwnedBuffer { bytes: operand }
         | Rvalue::Pin { object: operand, .. }
         | Rvalue::Unpin(operand)
+        | Rvalue::Share(operand)
+        | Rvalue::Downgrade { shared: operand, .. }
+        | Rvalue::Upgrade { weak: operand, .. }
+        | Rvalue::ShareCount(operand)
         | Rvalue::ScopeLen(operand) => visit(operand),
         Rvalue::Binary(_, first, second)
         | Rvalue::GetElem { array: first, index: second }

@@ -250,6 +250,10 @@ impl Printer<'_> {
                 format!("new {}({}) in {}", name(ty), self.list(fields), self.scope(*scope))
             }
             Rvalue::GetOwnField { object, field } => format!("own {}.{field}", operand(object)),
+            Rvalue::Share(shared) => format!("share {}", operand(shared)),
+            Rvalue::Downgrade { shared, .. } => format!("weak {}", operand(shared)),
+            Rvalue::Upgrade { weak, .. } => format!("upgrade {}", operand(weak)),
+            Rvalue::ShareCount(shared) => format!("share_count {}", operand(shared)),
             Rvalue::SplitView { view, at, .. } => {
                 format!("split {} at {}", operand(view), operand(at))
             }

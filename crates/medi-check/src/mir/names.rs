@@ -71,6 +71,8 @@ fn write(types: &Types, ty: TyId, declared: &dyn Fn(TyId, &Ty) -> Declared, out:
             out.push_str("own ");
             write(types, *inner, declared, out);
         }
+        Ty::Shared(inner) => wrap("Shared", *inner, out),
+        Ty::Weak(inner) => wrap("Weak", *inner, out),
         Ty::Owned(inner) => wrap("Owned", *inner, out),
         Ty::Pin(inner) => wrap("Pin", *inner, out),
         Ty::Atomic(inner) => wrap("Atomic", *inner, out),

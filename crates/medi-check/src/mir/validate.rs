@@ -211,6 +211,10 @@ pub fn rvalue_operands(rvalue: &Rvalue) -> Vec<&Operand> {
         | Rvalue::OwnedBuffer { bytes: operand }
         | Rvalue::Pin { object: operand, .. }
         | Rvalue::Unpin(operand)
+        | Rvalue::Share(operand)
+        | Rvalue::Downgrade { shared: operand, .. }
+        | Rvalue::Upgrade { weak: operand, .. }
+        | Rvalue::ShareCount(operand)
         | Rvalue::ScopeLen(operand) => vec![operand],
         Rvalue::Binary(_, first, second)
         | Rvalue::GetElem { array: first, index: second }

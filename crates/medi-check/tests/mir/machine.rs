@@ -205,6 +205,10 @@ impl Machine<'_> {
             | Rvalue::OwnedBuffer { .. }
             | Rvalue::Pin { .. }
             | Rvalue::Unpin(_)
+            | Rvalue::Share(_)
+            | Rvalue::Downgrade { .. }
+            | Rvalue::Upgrade { .. }
+            | Rvalue::ShareCount(_)
             | Rvalue::AtomicLoad { .. }
             | Rvalue::AtomicUpdate { .. }
             | Rvalue::AtomicCompareSwap { .. }

@@ -461,6 +461,7 @@ impl<'a> Translator<'a> {
                 let handle = self.operand(buffer);
                 let point = self.roots.find(block, at);
                 let native = match self.unit.program.types.get(self.operand_type(buffer)) {
+                    Ty::Shared(_) => return self.unshare(buffer),
                     Ty::Owned(_) => ScopeNative::OwnedFree,
                     _ => ScopeNative::Free,
                 };

@@ -10,7 +10,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 use cranelift_frontend::Variable;
 use medi_check::mir::{Operand, ScopeId};
-use medi_check::types::TyId;
+use medi_check::types::{Ty, TyId};
 use medi_runtime::context::{offsets, region};
 use medi_runtime::shape::{Place, Scalar};
 
@@ -31,8 +31,8 @@ impl<'a> Translator<'a> {
         self.builder.ins().ushr_imm_u(up, i64::from(64 - region::ADDRESS_BITS + shift))
     }
 
-    /// The address of the object of a handle; stops the program when it is gone.
-    fn own_address(&mut self, handle: Value) -> Value {
+    /// What is the address of the object of a handle if it is there, and whether it is gone.
+    fn find_own(&mut self, handle: Value) -> (Value, Value) {
         let base = self.load_context(types::I64, offsets::REGION_BASE);
         let tags = self.load_context(types::I64, offsets::REGION_TAGS);
         let address = self.low_bits(handle, 0);
@@ -48,10 +48,95 @@ impl<'a> Translator<'a> {
             within,
             region::SPAN as i64,
         );
-        self.diverge_if(gone, |this| {
+        (found, gone)
+    }
+
+    /// The address of the object of a handle; stops the program when it is gone.
+    fn own_address(&mut self, handle: Value) -> Value {
+        let (found, gone) = self.find_own(handle);
+        self.raise_own_if(gone, handle);
+        found
+    }
+
+    fn raise_own_if(&mut self, condition: Value, handle: Value) {
+        self.diverge_if(condition, |this| {
             this.scope_native(Some(Rc::default()), ScopeNative::RegionRaise, &[handle], &[]);
         });
-        found
+    }
+
+    /// The address of an object whose field is read or written.
+    fn own_base(&mut self, object: &Operand) -> Value {
+        match self.unit.program.types.get(self.operand_type(object)) {
+            Ty::Shared(_) => self.shared_object(object).0,
+            _ => {
+                let handle = self.one(object);
+                self.own_address(handle)
+            }
+        }
+    }
+
+    // Shared objects. The count is behind the fields, and zero once nobody shares the object.
+
+    fn count_offset(&self, object: &Operand) -> u32 {
+        let fields = self.unit.layouts.fields(self.operand_type(object));
+        fields.last().expect("a shared object has a count").offset
+    }
+
+    /// Address and count of a shared object; stops the program when it is gone.
+    pub(super) fn shared_object(&mut self, shared: &Operand) -> (Value, Value) {
+        let offset = self.count_offset(shared);
+        let handle = self.one(shared);
+        let base = self.own_address(handle);
+        let count = self.load(Region::Field(Scalar::I64), types::I64, base, offset);
+        let gone = self.builder.ins().icmp_imm_u(IntCC::Equal, count, 0);
+        self.raise_own_if(gone, handle);
+        (base, count)
+    }
+
+    fn set_count(&mut self, shared: &Operand, base: Value, count: Value, change: i64) {
+        let offset = self.count_offset(shared);
+        let count = self.builder.ins().iadd_imm_s(count, change);
+        self.store(Region::Field(Scalar::I64), count, base, offset);
+    }
+
+    pub(super) fn share(&mut self, shared: &Operand) -> Value {
+        let (base, count) = self.shared_object(shared);
+        self.set_count(shared, base, count, 1);
+        self.one(shared)
+    }
+
+    pub(super) fn unshare(&mut self, shared: &Operand) {
+        let (base, count) = self.shared_object(shared);
+        self.set_count(shared, base, count, -1);
+    }
+
+    pub(super) fn downgrade(&mut self, shared: &Operand) -> Value {
+        self.shared_object(shared);
+        self.one(shared)
+    }
+
+    /// The handle and whether the object is there, which one more shares then.
+    pub(super) fn upgrade(&mut self, weak: &Operand) -> Vec<Value> {
+        let offset = self.count_offset(weak);
+        let handle = self.one(weak);
+        let (base, gone) = self.find_own(handle);
+        let (there, counted, done) =
+            (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
+        let is_there = self.builder.append_block_param(done, types::I8);
+        let no = self.byte(0);
+        self.builder.ins().brif(gone, done, &[no.into()], there, &[]);
+        self.builder.seal_block(there);
+        self.builder.switch_to_block(there);
+        let count = self.load(Region::Field(Scalar::I64), types::I64, base, offset);
+        self.builder.ins().brif(count, counted, &[], done, &[no.into()]);
+        self.builder.seal_block(counted);
+        self.builder.switch_to_block(counted);
+        self.set_count(weak, base, count, 1);
+        let yes = self.byte(1);
+        self.builder.ins().jump(done, &[yes.into()]);
+        self.builder.seal_block(done);
+        self.builder.switch_to_block(done);
+        vec![handle, is_there]
     }
 
     fn own_place(&self, object: &Operand, field: u32) -> &'a Place {
@@ -60,15 +145,13 @@ impl<'a> Translator<'a> {
 
     pub(super) fn get_own_field(&mut self, object: &Operand, field: u32) -> Vec<Value> {
         let place = self.own_place(object, field);
-        let handle = self.one(object);
-        let base = self.own_address(handle);
+        let base = self.own_base(object);
         self.load_value(Region::Field, place.shape, base, place.offset)
     }
 
     pub(super) fn set_own_field(&mut self, object: &Operand, field: u32, value: &Operand) {
         let place = self.own_place(object, field);
-        let handle = self.one(object);
-        let base = self.own_address(handle);
+        let base = self.own_base(object);
         let values = self.operand(value);
         let scalars = &self.unit.layouts.shapes.get(place.shape).scalars;
         let references: Vec<(u32, Value)> = scalars

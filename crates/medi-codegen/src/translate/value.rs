@@ -204,6 +204,10 @@ impl<'a> Translator<'a> {
                 vec![self.new_own(self.roots.find(block, at), *scope, *ty, fields)]
             }
             Rvalue::GetOwnField { object, field } => self.get_own_field(object, *field),
+            Rvalue::Share(shared) => vec![self.share(shared)],
+            Rvalue::Downgrade { shared, .. } => vec![self.downgrade(shared)],
+            Rvalue::Upgrade { weak, .. } => self.upgrade(weak),
+            Rvalue::ShareCount(shared) => vec![self.shared_object(shared).1],
             Rvalue::SplitView { view, at, .. } => self.split_view(view, at),
             Rvalue::OwnedBuffer { bytes } => {
                 let bytes = self.one(bytes);

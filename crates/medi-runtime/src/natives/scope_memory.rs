@@ -43,10 +43,17 @@ unsafe extern "C" fn region_allocate(
     })
 }
 
-/// (handle): the object is gone with its scope.
+/// (handle): the object is gone with its scope, or else because nobody shares it.
 unsafe extern "C" fn region_raise(context: *mut Context, handle: u64) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
+    if call.scopes().space().resolve(handle).is_some() {
+        let message = "this shared object is gone: nobody shares it any more";
+        let help = "each `free(x)` gives up one share, and each `x.share()` is one more; ask a weak reference whether it \
+                    is there: `x.weak()`";
+        call.raise(RuntimeError::new(codes::USE_AFTER_FREE, message).with_help(help));
+        return;
+    }
     let message = "this object is gone: the scope that it was made in has ended";
     let mut error = RuntimeError::new(codes::USE_AFTER_FREE, message);
     if let Some(end) = call.scopes().space().ending(handle) {

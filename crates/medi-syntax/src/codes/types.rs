@@ -551,4 +551,37 @@ func main() {
 ```
 ",
     },
+    Code {
+        code: "E0327",
+        title: "an object that cannot become shared",
+        explanation: "\
+A shared object of a scope has a count of those who share it beside its fields, so it is made as a \
+shared one. `x.share()` is one more of them, `free(x)` one less, and `x.weak()` a reference that \
+does not count.
+
+Wrong:
+
+```medi
+record Node { value: int }
+func main() {
+  scope {
+    let n = own Node { value: 1 }
+    let s = Shared(n)
+  }
+}
+```
+
+Right:
+
+```medi
+record Node { value: int }
+func main() {
+  scope {
+    let s = Shared(own Node { value: 1 })
+    print(s.value)
+  }
+}
+```
+",
+    },
 ];

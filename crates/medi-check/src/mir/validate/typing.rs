@@ -94,6 +94,13 @@ impl Check<'_> {
         });
     }
 
+    fn shared(&mut self, operand: &Operand) -> TyId {
+        self.part(operand, "a shared object", |ty| match ty {
+            Ty::Shared(record) => Some(*record),
+            _ => None,
+        })
+    }
+
     fn atomic_element(&mut self, view: &Operand, index: &Operand) {
         let element = self.scope_element(view);
         let atomic = matches!(self.program.types.get(element), Ty::Atomic(Types::INT));
@@ -143,7 +150,7 @@ impl Check<'_> {
 
     fn own_field_ty(&mut self, object: &Operand, field: u32) -> TyId {
         let record = self.part(object, "an object of a scope", |ty| match ty {
-            Ty::Own(record) => Some(*record),
+            Ty::Own(record) | Ty::Shared(record) => Some(*record),
             _ => None,
         });
         self.field_of(record, field)
@@ -203,7 +210,12 @@ impl Check<'_> {
                 self.operand(index, Types::INT);
                 self.operand(len, Types::INT);
             }
-            StmtKind::Free(buffer) => self.bytes(buffer),
+            StmtKind::Free(freed) => {
+                let ty = self.operand_ty(freed);
+                if !matches!(self.program.types.get(ty), Ty::Shared(_)) {
+                    self.bytes(freed);
+                }
+            }
             StmtKind::SetOwnField { object, field, value } => {
                 let ty = self.own_field_ty(object, *field);
                 self.operand(value, ty);
@@ -409,17 +421,47 @@ impl Check<'_> {
             }
             Rvalue::NewOwn { ty, fields, .. } => {
                 self.same(*ty, wanted);
-                let Ty::Own(record) = *self.program.types.get(*ty) else {
-                    return self.wrong("the type is not that of an object of a scope");
+                let (record, count) = match *self.program.types.get(*ty) {
+                    Ty::Own(record) => (record, None),
+                    Ty::Shared(record) => (record, Some(Types::INT)),
+                    _ => return self.wrong("the type is not that of an object of a scope"),
                 };
                 if let Some(record) = self.record(record) {
-                    let types: Vec<_> = record.fields.iter().map(|field| field.ty).collect();
+                    let fields_of = record.fields.iter().map(|field| field.ty);
+                    let types: Vec<_> = fields_of.chain(count).collect();
                     self.operands(fields, &types);
                 }
             }
             Rvalue::GetOwnField { object, field } => {
                 let ty = self.own_field_ty(object, *field);
                 self.same(ty, wanted);
+            }
+            Rvalue::Share(shared) => {
+                self.shared(shared);
+                self.operand(shared, wanted);
+            }
+            Rvalue::Downgrade { ty, shared } => {
+                self.same(*ty, wanted);
+                let record = self.shared(shared);
+                let weak = *self.program.types.get(*ty) == Ty::Weak(record);
+                self.require(weak, "a weak reference to the shared object");
+            }
+            Rvalue::Upgrade { ty, weak } => {
+                self.same(*ty, wanted);
+                let record = self.part(weak, "a weak reference", |ty| match ty {
+                    Ty::Weak(record) => Some(*record),
+                    _ => None,
+                });
+                let inner = match self.program.types.get(*ty) {
+                    Ty::Optional(inner) => Some(self.program.types.get(*inner)),
+                    _ => None,
+                };
+                let shared = inner == Some(&Ty::Shared(record));
+                self.require(shared, "an optional shared object");
+            }
+            Rvalue::ShareCount(shared) => {
+                self.shared(shared);
+                self.same(Types::INT, wanted);
             }
             Rvalue::SplitView { ty, view, at } => {
                 self.operand(view, *ty);
