@@ -11,6 +11,7 @@ pub mod container;
 pub mod context;
 pub mod entry;
 pub mod error;
+pub mod footprint;
 mod format;
 mod gc_log;
 mod handles;

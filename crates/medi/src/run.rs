@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use medi_check::mir;
+use medi_runtime::footprint;
 use medi_runtime::machine::{Image, Machine, Outcome};
 use medi_runtime::output::Output;
 use medi_syntax::source::SourceMap;
@@ -24,7 +25,7 @@ pub fn run(request: &RunRequest) -> u8 {
             return exit::USAGE;
         }
     };
-    match start(request, sources, &program) {
+    match start(request, sources, program) {
         Ok(outcome) => {
             if let Some(error) = &outcome.error {
                 complain(format_args!("{error}"));
@@ -47,7 +48,7 @@ fn complain(message: Arguments<'_>) {
 fn start(
     request: &RunRequest,
     sources: SourceMap,
-    program: &mir::Program,
+    program: mir::Program,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
     let machine = Machine::new(request.options.clone())?;
     let options = medi_codegen::Options {
@@ -55,8 +56,10 @@ fn start(
         perf_map: request.options.perf_map,
         ..medi_codegen::Options::default()
     };
-    let compiled = medi_codegen::compile(program, Arc::new(sources), machine.heap(), &options)?;
+    let compiled = medi_codegen::compile(&program, Arc::new(sources), machine.heap(), &options)?;
     let image = Image::from(compiled);
+    drop(program);
+    footprint::shrink();
     let command = [&[request.file.display().to_string()], &request.args[..]].concat().join(" ");
     let _published = machine.publish(command);
     let outcome = machine.run(&image, &request.args, Output::stdout())?;
