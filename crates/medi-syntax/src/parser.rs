@@ -396,16 +396,20 @@ impl<'a> Parser<'a> {
     /// Skips to the end of the statement: the end of the line, `;`, or the `}` of the block. Brackets on
     /// the way are skipped as a whole.
     fn skip_statement(&mut self) {
-        loop {
-            match self.kind() {
-                TokenKind::End | TokenKind::Semicolon | TokenKind::RBrace => return,
-                TokenKind::InsertEnd | TokenKind::StrEnd => return,
-                _ => self.skip_group(),
-            }
+        while !self.ends_statements() && !self.at(TokenKind::Semicolon) {
+            self.skip_group();
             if self.token().newline_before {
                 return;
             }
         }
+    }
+
+    /// What statements stand in ends here, so that nothing of it can be skipped.
+    fn ends_statements(&self) -> bool {
+        matches!(
+            self.kind(),
+            TokenKind::End | TokenKind::RBrace | TokenKind::InsertEnd | TokenKind::StrEnd
+        )
     }
 
     /// Skips a token, or a bracket with all it holds.

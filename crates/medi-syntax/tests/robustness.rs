@@ -338,6 +338,14 @@ fn large_towers_take_no_more_than_their_length() {
 }
 
 #[test]
+fn what_is_skipped_ends_with_the_insertion_that_it_stands_in() {
+    // Once, lines that are indented deeper were skipped for ever when the first of them ends an insertion.
+    for word in ["match x", "try x", "class X"] {
+        survives(&format!("func main() {{\n  print(\"{{{word}\n    }}\")\n}}\n"));
+    }
+}
+
+#[test]
 fn a_tree_is_never_higher_than_twice_the_limit() {
     let text = format!(
         "func main() {{ let x = {}1{}{} }}",

@@ -312,10 +312,7 @@ impl<'a> Parser<'a> {
         if self.on_line() {
             self.skip_statement();
         }
-        while !self.on_line()
-            && !matches!(self.kind(), TokenKind::End | TokenKind::RBrace)
-            && self.token().indent > base
-        {
+        while !self.on_line() && !self.ends_statements() && self.token().indent > base {
             self.skip_statement();
             while self.eat(TokenKind::Semicolon) {}
         }
