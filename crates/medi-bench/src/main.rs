@@ -5,6 +5,7 @@ mod latency;
 mod measure;
 mod parallel;
 mod soak;
+mod tune;
 mod workload;
 
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use crate::comparison::Comparison;
 use crate::latency::Latency;
 use crate::parallel::Parallel;
 use crate::soak::Soak;
+use crate::tune::Tune;
 
 /// Times Medi beside other languages on the same workloads.
 ///
@@ -34,6 +36,7 @@ enum Measurement {
     Latency(Latency),
     Parallel(Parallel),
     Soak(Soak),
+    Tune(Tune),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Some(Measurement::Latency(latency)) => latency.run(),
         Some(Measurement::Parallel(parallel)) => parallel.run(),
         Some(Measurement::Soak(soak)) => soak.run(),
+        Some(Measurement::Tune(tune)) => tune.run(),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
