@@ -341,7 +341,7 @@ fn large_towers_take_no_more_than_their_length() {
 fn what_is_skipped_ends_with_the_insertion_that_it_stands_in() {
     // Once, lines that are indented deeper were skipped for ever when the first of them ends an insertion.
     for word in ["match x", "try x", "class X"] {
-        survives(&format!("func main() {{\n  print(\"{{{word}\n    }}\")\n}}\n"));
+        survives(&format!("func main() {{\n  print(\"\"\"{{{word}\n    }}\"\"\")\n}}\n"));
     }
 }
 
