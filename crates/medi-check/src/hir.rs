@@ -426,6 +426,8 @@ pub enum Intrinsic {
     Share,
     /// `shared.weak()`.
     Downgrade,
+    /// `promote(x)` of an object of a scope: a collected record with the same fields, none of which look into a scope.
+    PromoteOwn,
     /// `weak.get()`.
     Upgrade,
     /// `shared.count()`.

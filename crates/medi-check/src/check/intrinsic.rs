@@ -287,12 +287,30 @@ impl Body<'_, '_> {
         let name = match self.ty(value.ty) {
             Ty::View(_) => "promote_view",
             Ty::Buffer => "promote_buffer",
+            Ty::Own(record) | Ty::Shared(record) => return self.promote_own(value, *record, span),
             _ => return value,
         };
         match self.library_func(name) {
             Some(func) => self.call_checked(&[func], vec![Given::Value(value)], None, span),
             None => panic!("the library must declare `func {name}`"),
         }
+    }
+
+    /// An object of a scope as a collected record.
+    fn promote_own(&mut self, value: hir::Expr, record: TyId, span: Span) -> hir::Expr {
+        let record = self.infer.resolve(&mut self.c.types, record);
+        if self.holds_scope_memory(record) {
+            let shown = self.show(record);
+            let message =
+                format!("a `{shown}` refers to memory of the scope, which would not come along");
+            let diagnostic = Diagnostic::error("E0328", message, value.span, "")
+                .why("the types of its fields say that they look into a scope, also in a copy")
+                .help("copy what is needed into a record without such fields");
+            self.report(diagnostic);
+            return self.error_expr(span);
+        }
+        let kind = ExprKind::Intrinsic { op: Intrinsic::PromoteOwn, args: vec![value] };
+        hir::Expr { kind, ty: record, span }
     }
 
     fn array_new(
@@ -810,6 +828,7 @@ fn name_of(op: Intrinsic) -> &'static str {
         Intrinsic::ViewSplit => "split_at",
         Intrinsic::OwnedBuffer => "Owned.buffer",
         Intrinsic::Pin | Intrinsic::Unpin => "pin",
+        Intrinsic::PromoteOwn => "promote",
         Intrinsic::Share => "share",
         Intrinsic::Downgrade => "weak",
         Intrinsic::Upgrade => "get",

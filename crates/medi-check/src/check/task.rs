@@ -326,7 +326,7 @@ impl Body<'_, '_> {
     }
 
     /// Whether a value of the type is, or holds, scope memory. What a function value holds is not known.
-    fn holds_scope_memory(&mut self, ty: TyId) -> bool {
+    pub(super) fn holds_scope_memory(&mut self, ty: TyId) -> bool {
         let mut seen = vec![];
         let mut work = vec![ty];
         while let Some(ty) = work.pop() {

@@ -186,6 +186,7 @@ impl<'h> Body<'_, 'h> {
             Intrinsic::OwnedBuffer => Rvalue::OwnedBuffer { bytes: next() },
             Intrinsic::Pin => Rvalue::Pin { ty: result, object: next() },
             Intrinsic::Unpin => Rvalue::Unpin(next()),
+            Intrinsic::PromoteOwn => self.promote_own(next(), result, span),
             Intrinsic::Share => Rvalue::Share(next()),
             Intrinsic::Downgrade => Rvalue::Downgrade { ty: result, shared: next() },
             Intrinsic::Upgrade => Rvalue::Upgrade { ty: result, weak: next() },
@@ -210,6 +211,17 @@ impl<'h> Body<'_, 'h> {
                 Rvalue::Use(UNIT)
             }
         }
+    }
+
+    /// A collected record with what the fields of an object of a scope hold.
+    fn promote_own(&mut self, object: Operand, ty: TyId, span: Span) -> Rvalue {
+        let types: Vec<TyId> = self.cx.records[&ty].fields.iter().map(|field| field.ty).collect();
+        let mut fields = vec![];
+        for (field, ty) in (0..).zip(types) {
+            let get = Rvalue::GetOwnField { object: object.clone(), field };
+            fields.push(self.temp_of(get, ty, span));
+        }
+        Rvalue::NewRecord { ty, fields }
     }
 
     fn int_of(&mut self, value: Operand, ty: TyId) -> Rvalue {

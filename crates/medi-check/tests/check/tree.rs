@@ -224,7 +224,11 @@ impl Tree<'_> {
             }
             ExprKind::Field { base, field } => {
                 self.expr(base);
-                let Ty::Record(id, args) = self.types.get(base.ty).clone() else {
+                let record = match self.types.get(base.ty) {
+                    Ty::Own(record) | Ty::Shared(record) => *record,
+                    _ => base.ty,
+                };
+                let Ty::Record(id, args) = self.types.get(record).clone() else {
                     panic!("a record")
                 };
                 let declared = self.program.records[id.0 as usize].fields[*field as usize].ty;

@@ -584,4 +584,37 @@ func main() {
 ```
 ",
     },
+    Code {
+        code: "E0328",
+        title: "an object whose copy would look into its scope",
+        explanation: "\
+`promote(x)` copies an object of a scope into collected memory, where it may outlive the scope. Fields \
+that refer to other memory of the scope would still do so in the copy. Make a record of what is \
+needed.
+
+Wrong:
+
+```medi
+record Node { value: int, next: own Node? }
+func first() -> Node {
+  scope {
+    let n = own Node { value: 1, next: nil }
+    return promote(n)
+  }
+}
+```
+
+Right:
+
+```medi
+record Point { x: int, y: int }
+func first() -> Point {
+  scope {
+    let p = own Point { x: 1, y: 2 }
+    return promote(p)
+  }
+}
+```
+",
+    },
 ];
