@@ -7,4 +7,5 @@ pub mod hir;
 pub mod library;
 pub mod lower;
 pub mod mir;
+pub mod scope;
 pub mod types;

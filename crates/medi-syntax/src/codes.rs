@@ -31,13 +31,6 @@ pub struct Code {
     pub explanation: &'static str,
 }
 
-impl Code {
-    /// Nothing checks the manual memory of a program before it runs yet, so nobody meets those codes.
-    pub fn is_planned(&self) -> bool {
-        self.code.starts_with('M')
-    }
-}
-
 /// The families, in the order of their codes.
 pub static CODES: &[&[Code]] = &[
     lexical::CODES,

@@ -6,24 +6,16 @@ use medi_syntax::codes::{self, Code};
 
 use crate::exit;
 
-const PLANNED: &str = "\
-This code is planned: no check before running reports it yet. Scope memory is checked while the program runs, with
-R0010, R0011 and R0012.";
-
 /// Explains one code, or lists them all; gives the exit code.
 pub fn explain(code: Option<&str>) -> u8 {
     let Some(name) = code else {
-        let line = |entry: &Code| {
-            let note = if entry.is_planned() { " (planned)" } else { "" };
-            format!("{}  {}{note}\n", entry.code, entry.title)
-        };
+        let line = |entry: &Code| format!("{}  {}\n", entry.code, entry.title);
         return show(&codes::all().map(line).collect::<String>());
     };
     match codes::explain(name) {
         Some(entry) => {
             let Code { code, title, explanation } = entry;
-            let note = if entry.is_planned() { format!("\n{PLANNED}\n") } else { String::new() };
-            show(&format!("{code}: {title}\n\n{}\n{note}", explanation.trim()))
+            show(&format!("{code}: {title}\n\n{}\n", explanation.trim()))
         }
         None => {
             eprintln!("error: there is no code `{name}`");

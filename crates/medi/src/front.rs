@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use medi_check::check::check;
-use medi_check::lower::lower;
+use medi_check::lower::lower_checked;
 use medi_check::{library, mir};
 use medi_syntax::ast::Module;
 use medi_syntax::diagnostic::{Diagnostic, Severity};
@@ -63,7 +63,7 @@ pub fn compile(
     if let Some(checked) = checked.filter(|_| parsed)
         && checked.main.is_some()
     {
-        match lower(checked) {
+        match lower_checked(checked, &sources) {
             Ok(lowered) => program = Some(lowered),
             Err(problems) => diagnostics.extend(problems),
         }

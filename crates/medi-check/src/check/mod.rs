@@ -159,7 +159,8 @@ impl<'a> Checker<'a> {
         self.collect();
         self.lang = Some(self.find_lang_items());
         self.fold_all_consts();
-        let main = if want_main { self.find_main() } else { None };
+        let has_main = self.user.funcs.contains_key("main");
+        let main = if want_main || has_main { self.find_main() } else { None };
         for index in 0..self.funcs.len() {
             if whole || !self.funcs[index].library {
                 self.request(FuncId(index as u32));

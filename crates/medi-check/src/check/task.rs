@@ -165,7 +165,7 @@ impl Body<'_, '_> {
     /// What `parallel for` goes over, as a list.
     fn steps(&mut self, value: hir::Expr) -> hir::Expr {
         if let Ty::View(_) = self.ty(value.ty) {
-            self.scope_memory_in_task(value.span, None);
+            self.scope_memory_in_task(value.span, None, Task::Parallel, false);
             return self.error_expr(value.span);
         }
         let Some((key, item)) = self.is_map(value.ty) else { return value };
@@ -307,13 +307,32 @@ impl Body<'_, '_> {
             return;
         }
         if self.holds_scope_memory(ty) {
-            self.scope_memory_in_task(span, name);
+            let pin = matches!(self.c.types.get(ty), Ty::Pin(_));
+            self.scope_memory_in_task(span, name, task, pin);
         }
     }
 
-    fn scope_memory_in_task(&mut self, span: Span, name: Option<&str>) {
+    fn scope_memory_in_task(&mut self, span: Span, name: Option<&str>, task: Task, pin: bool) {
+        let name = name.filter(|name| !name.is_empty());
+        if let (Some(name), true) = (name, pin) {
+            let message = format!("pin `{name}` belongs to the task that made it");
+            let diagnostic = Diagnostic::error("M0403", message, span, "used by another task")
+                .why("a pin ends with the task that made it")
+                .help(format!("pin the object of `{name}` inside the new task"));
+            self.report(diagnostic);
+            return;
+        }
+        if let (Some(name), Task::Spawn) = (name, task) {
+            let message = format!("this task may outlive the scope that owns `{name}`");
+            let diagnostic = Diagnostic::error("M0401", message, span, "used by the task")
+                .why("a task that `spawn` starts runs on when the scope has ended")
+                .help("`parallel { … }` finishes before the scope ends")
+                .help("or give the task a copy: `promote(…)`");
+            self.report(diagnostic);
+            return;
+        }
         let message = match name {
-            Some(name) if !name.is_empty() => {
+            Some(name) => {
                 format!("`{name}` is memory of a scope, which a task cannot use yet")
             }
             _ => "this is memory of a scope, which cannot go into or out of a task yet".to_string(),

@@ -39,10 +39,11 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
 use medi_syntax::diagnostic::Diagnostic;
-use medi_syntax::source::Span;
+use medi_syntax::source::{SourceMap, Span};
 
 use crate::hir::{self, FuncId};
 use crate::mir;
+use crate::scope as scope_checker;
 use crate::types::{TyId, Types};
 
 /// Makes MIR of everything that `main` can reach.
@@ -53,18 +54,39 @@ use crate::types::{TyId, Types};
 /// # Panics
 /// If the program has no `main`, or breaks a promise of [`crate::hir`].
 pub fn lower(program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>> {
+    on_deep_stack(|| lower_here(program, |_| vec![]))
+}
+
+/// As [`lower`], and no program that the scope checker has something against.
+///
+/// # Errors
+/// What is wrong with an instantiation, or else with the use of scope memory.
+///
+/// # Panics
+/// As [`lower`].
+pub fn lower_checked(
+    program: hir::Program,
+    sources: &SourceMap,
+) -> Result<mir::Program, Vec<Diagnostic>> {
+    on_deep_stack(|| lower_here(program, |lowered| scope_checker::check(lowered, sources)))
+}
+
+fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     // The lowering recurses as deep as the tree does, which the parser bounds; this stack holds that in a
     // debug build too, whatever thread the caller is on.
     const STACK_BYTES: usize = 64 << 20;
     std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().name("lower".into()).stack_size(STACK_BYTES);
-        let thread = builder.spawn_scoped(scope, || lower_here(program));
+        let thread = builder.spawn_scoped(scope, work);
         let thread = thread.expect("a thread for the lowering");
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
-fn lower_here(mut program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>> {
+fn lower_here(
+    mut program: hir::Program,
+    check: impl FnOnce(&mir::Program) -> Vec<Diagnostic>,
+) -> Result<mir::Program, Vec<Diagnostic>> {
     let types = std::mem::take(&mut program.types);
     let mut lowering = Lowering::new(&program, types);
     let (main, main_args) = lowering.entry();
@@ -73,6 +95,10 @@ fn lower_here(mut program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>
         return Err(lowering.diagnostics);
     }
     let mut lowered = lowering.finish(main, main_args);
+    let wrong = check(&lowered);
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
     values::run(&mut lowered, &program.lang);
     inline::run(&mut lowered);
     reuse::run(&mut lowered);

@@ -5,6 +5,7 @@ mod accepted;
 mod explanations;
 mod library;
 mod robust;
+mod scopes;
 mod tree;
 mod ui;
 

@@ -9,12 +9,7 @@ fn explained(args: &[&str]) -> String {
 }
 
 #[test]
-fn codes_that_nothing_reports_yet_are_marked_as_planned() {
-    assert!(explained(&["M0101"]).contains("This code is planned"));
-    assert!(!explained(&["R0010"]).contains("planned"));
-    let list = explained(&[]);
-    assert!(list.lines().any(|line| line.starts_with("M0101")));
-    for line in list.lines() {
-        assert_eq!(line.ends_with(" (planned)"), line.starts_with('M'), "{line}");
-    }
+fn a_code_is_listed_with_its_title_and_explained_at_length() {
+    assert!(explained(&["M0101"]).contains("promote"));
+    assert!(explained(&[]).lines().any(|line| line.starts_with("M0101  a value")));
 }

@@ -1,0 +1,939 @@
+//! The flow of loans through one function.
+//!
+//! Each allocation is a loan, and so is what each parameter and each captured value brings along. A value has two
+//! regions. Its *outer* region is where the value itself may lie or look: it is known at each point, so that an assignment
+//! starts anew. Its *inner* region is what the objects it refers to may look into. Objects have aliases, so the inner
+//! region belongs to a class of values that may share objects; it is one set for the whole function, and each store
+//! into one of them adds to it. As in Rust, a reference to shared, mutable contents is invariant in their region:
+//! that is what joining the classes says.
+
+use std::collections::{BTreeMap, HashMap};
+
+use medi_syntax::source::Span;
+
+use super::kinds::{Kind, Kinds};
+use super::sets::{Classes, Set};
+use super::summary::{Fate, Native, Slot, Source, Summary, Symbol, native};
+use crate::mir::validate::targets;
+use crate::mir::{
+    Function, FunctionId, Local, Operand, Program, Rvalue, ScopeId, StmtKind, TerminatorKind,
+};
+
+/// A statement, or with the index one past the last the terminator, of a block.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Point {
+    pub block: usize,
+    pub index: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LoanKind {
+    /// From the caller.
+    Symbol(Symbol),
+    /// Allocated in this function, in the scope.
+    Scope(ScopeId),
+    /// Memory that belongs to no scope, made in this function or by one that it calls.
+    Owned,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Loan {
+    pub kind: LoanKind,
+    pub span: Span,
+    /// What it was first assigned to.
+    pub local: Local,
+}
+
+/// What is known before a point.
+#[derive(Clone, PartialEq)]
+pub struct State {
+    /// Of each local.
+    pub outer: Vec<Set>,
+    /// Owned memory that may be neither freed nor handed on.
+    pub owned: Set,
+}
+
+/// How a loan came into an inner region.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub span: Span,
+    pub value: Option<Local>,
+    pub captured: bool,
+}
+
+/// Something that is wrong wherever the statement runs.
+pub enum Fault {
+    Kept { value: Operand, loan: usize, into: Option<Local>, callee: Option<(FunctionId, Fate)> },
+    Spawned { value: Operand, loan: usize },
+    FreedInClosure { function: FunctionId, fate: Fate },
+    KeptInClosure { function: FunctionId, fate: Fate },
+}
+
+/// What the statement ends: the loans, and the operand that it is told to free, with the callee that does it.
+pub struct End {
+    pub loans: Set,
+    pub freed: Option<Operand>,
+    pub callee: Option<FunctionId>,
+}
+
+pub struct Flow<'a> {
+    pub program: &'a Program,
+    pub function: &'a Function,
+    summaries: &'a [Summary],
+    pub kinds: Vec<Kind>,
+    pub loans: Vec<Loan>,
+    sites: HashMap<Point, usize>,
+    symbols: BTreeMap<Symbol, usize>,
+    classes: Classes,
+    inner: Vec<Set>,
+    pub entries: HashMap<(usize, usize), Entry>,
+    /// Before each block; `None` for one that is not reached.
+    pub states: Vec<Option<State>>,
+    pub summary: Summary,
+    changed: bool,
+}
+
+pub fn local_of(operand: &Operand) -> Option<Local> {
+    match operand {
+        Operand::Copy(local) | Operand::Move(local) => Some(*local),
+        Operand::Const(_) => None,
+    }
+}
+
+impl<'a> Flow<'a> {
+    /// Follows the loans of a function, with what is known of those that it calls.
+    pub fn new(
+        program: &'a Program,
+        function: &'a Function,
+        summaries: &'a [Summary],
+        kinds: &mut Kinds,
+    ) -> Self {
+        let kinds: Vec<Kind> = function.locals.iter().map(|local| kinds.of(local.ty)).collect();
+        let count = function.locals.len() + 1;
+        let mut flow = Self {
+            program,
+            function,
+            summaries,
+            kinds,
+            loans: vec![],
+            sites: HashMap::new(),
+            symbols: BTreeMap::new(),
+            classes: Classes::new(count),
+            inner: vec![Set::default(); count],
+            entries: HashMap::new(),
+            states: vec![None; function.blocks.len()],
+            summary: Summary::default(),
+            changed: false,
+        };
+        flow.declare_loans();
+        if flow.loans.is_empty() {
+            return flow;
+        }
+        flow.join_classes();
+        flow.seed();
+        flow.solve();
+        flow.summarise();
+        flow
+    }
+
+    fn result_slot(&self) -> usize {
+        self.function.locals.len()
+    }
+
+    fn kind(&self, local: Local) -> Kind {
+        self.kinds[local.index()]
+    }
+
+    fn declare_loans(&mut self) {
+        for param in 0..self.function.params {
+            let local = Local(param as u32);
+            self.declare_symbols(Source::Param(param as u32), local);
+        }
+        for (block, body) in self.function.blocks.iter().enumerate() {
+            for (index, stmt) in body.stmts.iter().enumerate() {
+                let StmtKind::Assign(local, rvalue) = &stmt.kind else { continue };
+                let kind = match rvalue {
+                    Rvalue::Allocate { scope, .. } | Rvalue::NewOwn { scope, .. } => {
+                        LoanKind::Scope(*scope)
+                    }
+                    Rvalue::OwnedBuffer { .. } => LoanKind::Owned,
+                    Rvalue::Call { .. } | Rvalue::CallClosure { .. } if self.kind(*local).owned => {
+                        LoanKind::Owned
+                    }
+                    Rvalue::Capture(capture) => {
+                        self.declare_symbols(Source::Capture(*capture), *local);
+                        continue;
+                    }
+                    _ => continue,
+                };
+                self.sites.insert(Point { block, index }, self.loans.len());
+                self.loans.push(Loan { kind, span: stmt.span, local: *local });
+            }
+        }
+    }
+
+    fn declare_symbols(&mut self, source: Source, local: Local) {
+        let span = self.function.locals[local.index()].span;
+        let kind = self.kind(local);
+        for (wanted, symbol) in
+            [(kind.outer, Symbol::Outer(source)), (kind.inner, Symbol::Inner(source))]
+        {
+            if wanted && !self.symbols.contains_key(&symbol) {
+                self.symbols.insert(symbol, self.loans.len());
+                self.loans.push(Loan { kind: LoanKind::Symbol(symbol), span, local });
+            }
+        }
+    }
+
+    // Classes of values that may share objects.
+
+    fn join(&mut self, a: Local, b: Local) {
+        if self.kind(a).inner && self.kind(b).inner {
+            self.classes.join(a.index(), b.index());
+        }
+    }
+
+    fn join_operands(&mut self, into: Local, operands: &[&Operand]) {
+        for local in operands.iter().filter_map(|operand| local_of(operand)) {
+            self.join(into, local);
+        }
+    }
+
+    fn join_classes(&mut self) {
+        let function = self.function;
+        let mut captured: HashMap<u32, Local> = HashMap::new();
+        for block in &function.blocks {
+            for stmt in &block.stmts {
+                match &stmt.kind {
+                    StmtKind::Assign(into, Rvalue::Capture(capture)) => {
+                        let first = *captured.entry(*capture).or_insert(*into);
+                        self.join(first, *into);
+                    }
+                    StmtKind::Assign(into, rvalue) => self.join_assigned(*into, rvalue),
+                    StmtKind::SetField { object, value, .. }
+                    | StmtKind::SetOwnField { object, value, .. }
+                    | StmtKind::SetElem { array: object, value, .. }
+                    | StmtKind::SetCell { cell: object, value } => {
+                        if let Some(object) = local_of(object) {
+                            self.join_operands(object, &[value]);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            if let TerminatorKind::Return(value) = &block.terminator.kind
+                && let Some(value) = local_of(value)
+                && self.kind(value).inner
+            {
+                self.classes.join(value.index(), self.result_slot());
+            }
+        }
+    }
+
+    fn join_assigned(&mut self, into: Local, rvalue: &Rvalue) {
+        match rvalue {
+            Rvalue::Call { function, args } => {
+                let summaries = self.summaries;
+                for (a, b) in &summaries[function.index()].same {
+                    let (a, b) = (self.slot_local(*a, into, args), self.slot_local(*b, into, args));
+                    if let (Some(a), Some(b)) = (a, b) {
+                        self.join(a, b);
+                    }
+                }
+            }
+            Rvalue::CallNative { native: id, args } => {
+                let effect = native(&self.program.natives[id.index()].symbol);
+                let inner: Vec<Local> =
+                    args.iter().filter_map(local_of).filter(|l| self.kind(*l).inner).collect();
+                if matches!(effect, Native::Mixes | Native::Unknown) {
+                    for pair in inner.windows(2) {
+                        self.join(pair[0], pair[1]);
+                    }
+                }
+                for arg in inner {
+                    self.join(into, arg);
+                }
+            }
+            Rvalue::CallClosure { callee, args } => {
+                let Some(callee) = local_of(callee) else { return };
+                self.join(callee, into);
+                for arg in args {
+                    self.join_operands(callee, &[arg]);
+                }
+            }
+            other => {
+                let operands = crate::mir::validate::rvalue_operands(other);
+                self.join_operands(into, &operands);
+            }
+        }
+    }
+
+    fn slot_local(&self, slot: Slot, into: Local, args: &[Operand]) -> Option<Local> {
+        match slot {
+            Slot::Result => Some(into),
+            Slot::Source(Source::Param(param)) => args.get(param as usize).and_then(local_of),
+            Slot::Source(Source::Capture(_)) => None,
+        }
+    }
+
+    /// The inner region of a local.
+    pub fn inner_of(&self, local: Local) -> &Set {
+        const NONE: &Set = &Set::new();
+        if self.kind(local).inner { &self.inner[self.classes.of(local.index())] } else { NONE }
+    }
+
+    pub fn class_of(&self, local: Local) -> usize {
+        self.classes.of(local.index())
+    }
+
+    /// A parameter or captured value whose objects are those of the local.
+    pub fn outside_of(&self, local: Local) -> Option<Local> {
+        let inner = self.inner_of(local);
+        let outside = self
+            .symbols
+            .iter()
+            .find(|(symbol, index)| matches!(symbol, Symbol::Inner(_)) && inner.contains(**index));
+        outside.map(|(_, index)| self.loans[*index].local)
+    }
+
+    // The data flow.
+
+    fn seed(&mut self) {
+        for (symbol, index) in self.symbols.clone() {
+            if let Symbol::Inner(_) = symbol {
+                let class = self.class_of(self.loans[index].local);
+                self.inner[class].insert(index);
+            }
+        }
+        let mut entry = State {
+            outer: vec![Set::default(); self.function.locals.len()],
+            owned: Set::default(),
+        };
+        for param in 0..self.function.params {
+            let symbol = Symbol::Outer(Source::Param(param as u32));
+            if let Some(index) = self.symbols.get(&symbol) {
+                entry.outer[param].insert(*index);
+            }
+        }
+        self.states[0] = Some(entry);
+    }
+
+    fn solve(&mut self) {
+        loop {
+            self.changed = false;
+            let mut work = vec![0];
+            let mut seen = vec![false; self.states.len()];
+            while let Some(block) = work.pop() {
+                seen[block] = true;
+                let state = self.after_block(block);
+                for target in targets(&self.function.blocks[block].terminator.kind) {
+                    let target = target.index();
+                    if self.flow_into(target, &state) || !seen[target] {
+                        work.push(target);
+                    }
+                }
+            }
+            if !self.changed {
+                return;
+            }
+        }
+    }
+
+    fn after_block(&mut self, block: usize) -> State {
+        let mut state = self.states[block].clone().expect("the block is reached");
+        let function = self.function;
+        for (index, stmt) in function.blocks[block].stmts.iter().enumerate() {
+            self.step(&mut state, Point { block, index }, &stmt.kind, stmt.span, &mut vec![]);
+        }
+        if let TerminatorKind::Return(value) = &function.blocks[block].terminator.kind {
+            self.note_return(&state, value);
+        }
+        state
+    }
+
+    fn flow_into(&mut self, target: usize, state: &State) -> bool {
+        let Some(known) = &mut self.states[target] else {
+            self.states[target] = Some(state.clone());
+            return true;
+        };
+        let mut new = known.owned.add(&state.owned);
+        for (known, more) in known.outer.iter_mut().zip(&state.outer) {
+            new |= known.add(more);
+        }
+        new
+    }
+
+    fn note_return(&mut self, state: &State, value: &Operand) {
+        for loan in self.outer_of(state, value).iter() {
+            match self.loans[loan].kind {
+                LoanKind::Symbol(symbol) => {
+                    self.summary.returns.insert(symbol);
+                }
+                LoanKind::Owned => self.summary.returns_owned = true,
+                LoanKind::Scope(_) => {}
+            }
+        }
+    }
+
+    pub fn outer_of(&self, state: &State, operand: &Operand) -> Set {
+        match local_of(operand) {
+            Some(local) if self.kind(local).outer => state.outer[local.index()].clone(),
+            _ => Set::default(),
+        }
+    }
+
+    /// All that a value may look into.
+    pub fn all_of(&self, state: &State, operand: &Operand) -> Set {
+        let mut all = self.outer_of(state, operand);
+        if let Some(local) = local_of(operand) {
+            all.add(self.inner_of(local));
+        }
+        all
+    }
+
+    fn put(&mut self, into: Local, loans: &Set, span: Span, value: Option<Local>, captured: bool) {
+        if !self.kind(into).inner {
+            return;
+        }
+        let class = self.class_of(into);
+        for loan in loans.iter() {
+            if self.inner[class].insert(loan) {
+                self.changed = true;
+                let entry = Entry { span, value, captured };
+                self.entries.insert((class, loan), entry);
+            }
+        }
+    }
+
+    /// Runs one statement on the state.
+    pub fn step(
+        &mut self,
+        state: &mut State,
+        at: Point,
+        kind: &StmtKind,
+        span: Span,
+        faults: &mut Vec<Fault>,
+    ) {
+        match kind {
+            StmtKind::Assign(into, rvalue) => {
+                let outer = self.assigned(state, at, *into, rvalue, span, faults);
+                let end = self.ends(state, kind);
+                self.end(state, &end.loans);
+                if self.kind(*into).outer {
+                    state.outer[into.index()] = outer;
+                }
+            }
+            StmtKind::SetField { object, value, .. }
+            | StmtKind::SetElem { array: object, value, .. } => {
+                self.keep(state, value, local_of(object), span, faults);
+            }
+            StmtKind::SetOwnField { object, value, .. }
+            | StmtKind::SetCell { cell: object, value } => {
+                if let Some(object) = local_of(object) {
+                    let loans = self.outer_of(state, value);
+                    self.put(object, &loans, span, local_of(value), false);
+                    self.hand_on(state, value);
+                }
+            }
+            StmtKind::SetScopeElem { base, .. } => {
+                self.note_writes(&self.outer_of(state, base), span);
+            }
+            StmtKind::Free(operand) => {
+                let loans = self.outer_of(state, operand);
+                let name = local_of(operand).and_then(|l| self.name(l));
+                for symbol in self.symbols_in(&loans) {
+                    let fate = Fate { span, name: name.clone(), into: None, through: None };
+                    self.summary.frees.entry(symbol).or_insert(fate);
+                }
+                self.end(state, &loans);
+            }
+            StmtKind::ScopeExit(_) => {
+                let end = self.ends(state, kind);
+                self.end(state, &end.loans);
+            }
+            _ => {}
+        }
+    }
+
+    fn name(&self, local: Local) -> Option<String> {
+        self.function.locals[local.index()].name.clone()
+    }
+
+    fn symbols_in(&self, loans: &Set) -> Vec<Symbol> {
+        let symbols = loans.iter().filter_map(|loan| match self.loans[loan].kind {
+            LoanKind::Symbol(symbol) => Some(symbol),
+            _ => None,
+        });
+        symbols.collect()
+    }
+
+    fn note_writes(&mut self, loans: &Set, span: Span) {
+        for symbol in self.symbols_in(loans) {
+            self.summary.writes.entry(symbol).or_insert(span);
+        }
+    }
+
+    /// The named local whose object, or part of whose object, a local is.
+    fn whole(&self, mut local: Local) -> Local {
+        let stmts = || self.function.blocks.iter().flat_map(|block| &block.stmts);
+        for _ in 0..self.function.locals.len() {
+            if local.index() < self.function.params {
+                return local;
+            }
+            let part = stmts().find_map(|stmt| match &stmt.kind {
+                StmtKind::Assign(
+                    into,
+                    Rvalue::Use(from)
+                    | Rvalue::GetField { object: from, .. }
+                    | Rvalue::GetElem { array: from, .. },
+                ) if *into == local => local_of(from),
+                _ => None,
+            });
+            match part {
+                Some(from) if self.name(local).is_none() => local = from,
+                _ => return local,
+            }
+        }
+        local
+    }
+
+    fn end(&self, state: &mut State, loans: &Set) {
+        if loans.is_empty() {
+            return;
+        }
+        for loan in loans.iter() {
+            state.outer.iter_mut().for_each(|set| set.remove(loan));
+            state.owned.remove(loan);
+        }
+    }
+
+    /// Owned memory that somebody else holds now.
+    fn hand_on(&self, state: &mut State, value: &Operand) {
+        if local_of(value).is_some_and(|local| self.kind(local).owned) {
+            let loans = self.outer_of(state, value);
+            loans.iter().for_each(|loan| state.owned.remove(loan));
+        }
+    }
+
+    /// The value is stored in a collected object.
+    fn keep(
+        &mut self,
+        state: &mut State,
+        value: &Operand,
+        into: Option<Local>,
+        span: Span,
+        faults: &mut Vec<Fault>,
+    ) {
+        self.hand_on(state, value);
+        let owned = local_of(value).is_some_and(|local| self.kind(local).owned);
+        let name = local_of(value).and_then(|local| self.name(local));
+        let into = into.map(|local| self.whole(local));
+        let container = into.and_then(|local| self.name(local));
+        let through = into.map(|local| local.0).filter(|at| (*at as usize) < self.function.params);
+        for loan in self.outer_of(state, value).iter() {
+            match self.loans[loan].kind {
+                LoanKind::Symbol(symbol) if !owned => {
+                    let (name, into) = (name.clone(), container.clone());
+                    let fate = Fate { span, name, into, through };
+                    self.summary.keeps.entry(symbol).or_insert(fate);
+                }
+                _ if owned => {}
+                _ => faults.push(Fault::Kept { value: value.clone(), loan, into, callee: None }),
+            }
+        }
+    }
+
+    /// The outer region of what is assigned.
+    fn assigned(
+        &mut self,
+        state: &mut State,
+        at: Point,
+        into: Local,
+        rvalue: &Rvalue,
+        span: Span,
+        faults: &mut Vec<Fault>,
+    ) -> Set {
+        match rvalue {
+            Rvalue::Allocate { .. } => Set::one(self.sites[&at]),
+            Rvalue::OwnedBuffer { .. } => {
+                state.owned.insert(self.sites[&at]);
+                Set::one(self.sites[&at])
+            }
+            Rvalue::NewOwn { fields, .. } => {
+                self.put_all(state, into, fields, span, false);
+                Set::one(self.sites[&at])
+            }
+            Rvalue::NewCell { value, .. } => {
+                self.put_all(state, into, std::slice::from_ref(value), span, false);
+                Set::default()
+            }
+            Rvalue::NewClosure { function, captures, .. } => {
+                self.closure(state, *function, captures, span, faults);
+                self.put_all(state, into, captures, span, true);
+                Set::default()
+            }
+            Rvalue::NewRecord { fields, .. } | Rvalue::NewVariant { fields, .. } => {
+                for field in fields {
+                    self.keep(state, field, Some(into), span, faults);
+                }
+                Set::default()
+            }
+            Rvalue::GetField { object, .. }
+            | Rvalue::GetOwnField { object, .. }
+            | Rvalue::GetElem { array: object, .. }
+            | Rvalue::GetCell(object)
+            | Rvalue::GetVariantField { value: object, .. }
+            | Rvalue::Unpin(object) => {
+                local_of(object).map_or(Set::default(), |local| self.inner_of(local).clone())
+            }
+            Rvalue::Capture(capture) => {
+                let symbol = Symbol::Outer(Source::Capture(*capture));
+                self.symbols.get(&symbol).map_or(Set::default(), |index| Set::one(*index))
+            }
+            Rvalue::Call { function, args } => {
+                self.call(state, at, into, *function, args, span, faults)
+            }
+            Rvalue::CallClosure { callee, args } => {
+                self.call_closure(state, at, into, callee, args, span)
+            }
+            Rvalue::CallNative { native: id, args } => {
+                let symbol = &self.program.natives[id.index()].symbol;
+                self.call_native(state, native(symbol), into, args, span, faults)
+            }
+            other => {
+                let mut outer = Set::default();
+                for operand in crate::mir::validate::rvalue_operands(other) {
+                    outer.add(&self.outer_of(state, operand));
+                }
+                outer
+            }
+        }
+    }
+
+    fn put_all(
+        &mut self,
+        state: &mut State,
+        into: Local,
+        values: &[Operand],
+        span: Span,
+        captured: bool,
+    ) {
+        for value in values {
+            let loans = self.outer_of(state, value);
+            self.put(into, &loans, span, local_of(value), captured);
+            self.hand_on(state, value);
+        }
+    }
+
+    /// What a symbol of a callee stands for.
+    fn meant(&self, state: &State, symbol: Symbol, args: &[Operand]) -> Set {
+        let Source::Param(param) = symbol.source() else { return Set::default() };
+        let Some(arg) = args.get(param as usize) else { return Set::default() };
+        match symbol {
+            Symbol::Outer(_) => self.outer_of(state, arg),
+            Symbol::Inner(_) => {
+                local_of(arg).map_or(Set::default(), |local| self.inner_of(local).clone())
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one statement has these parts")]
+    fn call(
+        &mut self,
+        state: &mut State,
+        at: Point,
+        into: Local,
+        function: FunctionId,
+        args: &[Operand],
+        span: Span,
+        faults: &mut Vec<Fault>,
+    ) -> Set {
+        let summaries = self.summaries;
+        let summary = &summaries[function.index()];
+        for (symbol, fate) in &summary.keeps {
+            let loans = self.meant(state, *symbol, args);
+            let Source::Param(param) = symbol.source() else { continue };
+            let value = &args[param as usize];
+            let receiver = args.get(fate.through.unwrap_or(0) as usize).and_then(local_of);
+            let receiver = receiver.filter(|local| self.kind(*local).inner).map(|l| self.whole(l));
+            for loan in loans.iter() {
+                if let LoanKind::Symbol(own) = self.loans[loan].kind {
+                    let name = self.name(self.loans[loan].local);
+                    let container = receiver.and_then(|local| self.name(local));
+                    let through =
+                        receiver.map(|l| l.0).filter(|at| (*at as usize) < self.function.params);
+                    let into = container.or(fate.into.clone());
+                    let fate = Fate { span, name, into, through };
+                    self.summary.keeps.entry(own).or_insert(fate);
+                } else {
+                    let callee = Some((function, fate.clone()));
+                    faults.push(Fault::Kept { value: value.clone(), loan, into: receiver, callee });
+                }
+            }
+        }
+        for (symbol, fate) in &summary.spawns {
+            let loans = self.meant(state, *symbol, args);
+            let Source::Param(param) = symbol.source() else { continue };
+            self.spawned(&loans, &args[param as usize], fate, span, faults);
+        }
+        for (symbol, fate) in &summary.frees {
+            for own in self.symbols_in(&self.meant(state, *symbol, args)) {
+                let fate = Fate { span, ..fate.clone() };
+                self.summary.frees.entry(own).or_insert(fate);
+            }
+        }
+        for symbol in summary.writes.keys() {
+            self.note_writes(&self.meant(state, *symbol, args), span);
+        }
+        for (slot, symbol) in &summary.holds {
+            if let Some(holder) = self.slot_local(*slot, into, args) {
+                let loans = self.meant(state, *symbol, args);
+                self.put(holder, &loans, span, None, false);
+            }
+        }
+        let mut outer = Set::default();
+        for symbol in &summary.returns {
+            outer.add(&self.meant(state, *symbol, args));
+        }
+        if summary.returns_owned
+            && let Some(site) = self.sites.get(&at)
+        {
+            state.owned.insert(*site);
+            outer.insert(*site);
+        }
+        outer
+    }
+
+    /// A function value gives back what it captured or was given, or keeps it in what it captured. Nothing else: see
+    /// [`Flow::closure`].
+    fn call_closure(
+        &mut self,
+        state: &mut State,
+        at: Point,
+        into: Local,
+        callee: &Operand,
+        args: &[Operand],
+        span: Span,
+    ) -> Set {
+        let Some(callee) = local_of(callee) else { return Set::default() };
+        let mut outer = self.inner_of(callee).clone();
+        for arg in args {
+            let loans = self.outer_of(state, arg);
+            self.put(callee, &loans, span, local_of(arg), false);
+            outer.add(&loans);
+        }
+        if self.kind(into).owned
+            && let Some(site) = self.sites.get(&at)
+        {
+            state.owned.insert(*site);
+            outer.insert(*site);
+        }
+        outer
+    }
+
+    fn call_native(
+        &mut self,
+        state: &mut State,
+        effect: Native,
+        into: Local,
+        args: &[Operand],
+        span: Span,
+        faults: &mut Vec<Fault>,
+    ) -> Set {
+        match effect {
+            Native::Reads | Native::Mixes => {}
+            Native::Spawns => {
+                for arg in args {
+                    let fate = Fate { span, name: None, into: None, through: None };
+                    self.spawned(&self.all_of(state, arg), arg, &fate, span, faults);
+                }
+            }
+            Native::Unknown => {
+                for arg in args {
+                    self.keep(state, arg, Some(into), span, faults);
+                }
+            }
+        }
+        Set::default()
+    }
+
+    fn spawned(
+        &mut self,
+        loans: &Set,
+        value: &Operand,
+        fate: &Fate,
+        span: Span,
+        faults: &mut Vec<Fault>,
+    ) {
+        for loan in loans.iter() {
+            match self.loans[loan].kind {
+                LoanKind::Symbol(symbol) => {
+                    let fate = Fate { span, ..fate.clone() };
+                    self.summary.spawns.entry(symbol).or_insert(fate);
+                }
+                LoanKind::Scope(_) => faults.push(Fault::Spawned { value: value.clone(), loan }),
+                LoanKind::Owned => {}
+            }
+        }
+    }
+
+    /// Whoever calls a function value knows its type only. So it may not free or keep its parameters, and what it
+    /// does with what it captured counts where it is made.
+    fn closure(
+        &mut self,
+        state: &mut State,
+        function: FunctionId,
+        captures: &[Operand],
+        span: Span,
+        faults: &mut Vec<Fault>,
+    ) {
+        let summaries = self.summaries;
+        let summary = &summaries[function.index()];
+        for (symbol, fate) in &summary.frees {
+            if self.freed_by_value(function, *symbol) {
+                faults.push(Fault::FreedInClosure { function, fate: fate.clone() });
+            }
+        }
+        for (symbol, fate) in &summary.keeps {
+            let Source::Capture(capture) = symbol.source() else {
+                if let Symbol::Outer(_) = symbol {
+                    faults.push(Fault::KeptInClosure { function, fate: fate.clone() });
+                }
+                continue;
+            };
+            let value = &captures[capture as usize];
+            for loan in self.captured(state, *symbol, value).iter() {
+                if let LoanKind::Symbol(own) = self.loans[loan].kind {
+                    self.summary.keeps.entry(own).or_insert(fate.clone());
+                } else {
+                    let callee = Some((function, fate.clone()));
+                    let fault = Fault::Kept { value: value.clone(), loan, into: None, callee };
+                    faults.push(fault);
+                }
+            }
+        }
+        for (symbol, fate) in &summary.spawns {
+            if let Source::Capture(capture) = symbol.source() {
+                let value = &captures[capture as usize];
+                let loans = self.captured(state, *symbol, value);
+                self.spawned(&loans, value, fate, span, faults);
+            }
+        }
+        for (symbol, span) in &summary.writes {
+            if let Source::Capture(capture) = symbol.source() {
+                let loans = self.captured(state, *symbol, &captures[capture as usize]);
+                self.note_writes(&loans, *span);
+            }
+        }
+    }
+
+    /// Owned memory that a task captured is the task's to free.
+    fn freed_by_value(&self, function: FunctionId, symbol: Symbol) -> bool {
+        let function = &self.program.functions[function.index()];
+        let ty = match symbol {
+            Symbol::Outer(Source::Param(param)) => function.locals[param as usize].ty,
+            Symbol::Outer(Source::Capture(capture)) => match &function.captures {
+                Some(captures) => captures[capture as usize],
+                None => return false,
+            },
+            Symbol::Inner(_) => return true,
+        };
+        !matches!(self.program.types.get(ty), crate::types::Ty::Owned(_))
+    }
+
+    fn captured(&self, state: &State, symbol: Symbol, value: &Operand) -> Set {
+        match symbol {
+            Symbol::Outer(_) => self.outer_of(state, value),
+            Symbol::Inner(_) => {
+                local_of(value).map_or(Set::default(), |local| self.inner_of(local).clone())
+            }
+        }
+    }
+
+    /// Whether the statement frees the operand, or calls a function that may.
+    pub fn may_free(&self, kind: &StmtKind, operand: &Operand) -> bool {
+        match kind {
+            StmtKind::Free(freed) => freed == operand,
+            StmtKind::Assign(_, Rvalue::Call { function, args }) => {
+                self.summaries[function.index()].frees.keys().any(|symbol| {
+                    matches!(symbol.source(), Source::Param(at) if args.get(at as usize) == Some(operand))
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// What the statement ends.
+    pub fn ends(&self, state: &State, kind: &StmtKind) -> End {
+        let mut end = End { loans: Set::default(), freed: None, callee: None };
+        match kind {
+            StmtKind::ScopeExit(scope) => {
+                for (index, loan) in self.loans.iter().enumerate() {
+                    if loan.kind == LoanKind::Scope(*scope) {
+                        end.loans.insert(index);
+                    }
+                }
+            }
+            StmtKind::Free(operand) => {
+                end.loans = self.outer_of(state, operand);
+                end.freed = Some(operand.clone());
+            }
+            StmtKind::Assign(_, Rvalue::Call { function, args }) => {
+                for symbol in self.summaries[function.index()].frees.keys() {
+                    end.loans.add(&self.meant(state, *symbol, args));
+                    if let Source::Param(param) = symbol.source() {
+                        end.freed = args.get(param as usize).cloned();
+                        end.callee = Some(*function);
+                    }
+                }
+            }
+            _ => {}
+        }
+        end
+    }
+
+    /// Where a loan begins, when it begins here.
+    pub fn site_of(&self, loan: usize) -> Option<Point> {
+        self.sites.iter().find(|(_, site)| **site == loan).map(|(point, _)| *point)
+    }
+
+    /// The same flow, to run statements of it again.
+    pub fn replay(&self) -> Flow<'a> {
+        Flow {
+            kinds: self.kinds.clone(),
+            loans: self.loans.clone(),
+            sites: self.sites.clone(),
+            symbols: self.symbols.clone(),
+            classes: self.classes.clone(),
+            inner: self.inner.clone(),
+            entries: HashMap::new(),
+            states: vec![],
+            summary: Summary::default(),
+            ..*self
+        }
+    }
+
+    // The summary.
+
+    fn summarise(&mut self) {
+        let mut slots: Vec<(Slot, usize)> = vec![(Slot::Result, self.result_slot())];
+        for (symbol, index) in &self.symbols {
+            if let Symbol::Inner(source) = symbol {
+                slots.push((Slot::Source(*source), self.loans[*index].local.index()));
+            }
+        }
+        for (slot, member) in &slots {
+            let class = self.classes.of(*member);
+            for (other, member) in &slots {
+                if other > slot && self.classes.of(*member) == class {
+                    self.summary.same.insert((*slot, *other));
+                }
+            }
+            for symbol in self.symbols_in(&self.inner[class]) {
+                if *slot != Slot::Source(symbol.source()) || matches!(symbol, Symbol::Outer(_)) {
+                    self.summary.holds.insert((*slot, symbol));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Which values can look into scope memory, by their types.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::mir::Program;
+use crate::types::{Ty, TyId};
+
+/// What a value of a type can hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Kind {
+    /// The value itself may be an address in scope memory: a buffer, a view, an object of a scope, or a tuple or
+    /// optional of such.
+    pub outer: bool,
+    /// Something that the value refers to may hold such addresses: what a function value captured, the fields of an
+    /// object, the elements of an array.
+    pub inner: bool,
+    /// The value itself may own memory that belongs to no scope.
+    pub owned: bool,
+}
+
+/// The kinds of a program's types, found once each.
+pub struct Kinds<'p> {
+    program: &'p Program,
+    known: HashMap<TyId, Kind>,
+}
+
+impl<'p> Kinds<'p> {
+    pub fn new(program: &'p Program) -> Self {
+        Self { program, known: HashMap::new() }
+    }
+
+    pub fn of(&mut self, ty: TyId) -> Kind {
+        if let Some(kind) = self.known.get(&ty) {
+            return *kind;
+        }
+        let mut kind = Kind::default();
+        let mut seen = HashSet::new();
+        let mut work = vec![(ty, false)];
+        while let Some((ty, within)) = work.pop() {
+            if !seen.insert((ty, within)) {
+                continue;
+            }
+            self.look_into(ty, within, &mut kind, &mut work);
+        }
+        self.known.insert(ty, kind);
+        kind
+    }
+
+    /// `within`: behind a reference.
+    fn look_into(&self, ty: TyId, within: bool, kind: &mut Kind, work: &mut Vec<(TyId, bool)>) {
+        let program = self.program;
+        let mut memory = || if within { kind.inner = true } else { kind.outer = true };
+        match program.types.get(ty) {
+            Ty::Buffer | Ty::View(_) => memory(),
+            Ty::Owned(_) => {
+                memory();
+                kind.owned |= !within;
+            }
+            Ty::Own(record) => {
+                memory();
+                work.push((*record, true));
+            }
+            Ty::Func { .. } => kind.inner = true,
+            Ty::Record(..) => {
+                let fields = program.records.get(&ty).into_iter().flat_map(|r| &r.fields);
+                work.extend(fields.map(|field| (field.ty, true)));
+            }
+            Ty::Enum(..) => {
+                let variants = program.enums.get(&ty).into_iter().flat_map(|e| &e.variants);
+                work.extend(variants.flat_map(|v| &v.fields).map(|field| (field.ty, true)));
+            }
+            Ty::Array(part) | Ty::Cell(part) | Ty::Pin(part) => work.push((*part, true)),
+            whole => work.extend(whole.parts().map(|part| (part, within))),
+        }
+    }
+}

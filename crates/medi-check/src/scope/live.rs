@@ -1,0 +1,124 @@
+//! Which locals are used later, and where first.
+
+use std::collections::{HashSet, VecDeque};
+
+use super::flow::{Point, local_of};
+use super::sets::Set;
+use crate::mir::validate::{stmt_operands, targets, terminator_operands};
+use crate::mir::{Function, Local, Operand, StmtKind};
+
+/// The locals that are live at the end of each block.
+pub struct Live<'f> {
+    function: &'f Function,
+    out: Vec<Set>,
+}
+
+fn read(live: &mut Set, operands: &[&Operand]) {
+    for local in operands.iter().filter_map(|operand| local_of(operand)) {
+        live.insert(local.index());
+    }
+}
+
+/// What a statement reads, as far as it matters: the barrier before a store reads nothing of the program.
+fn reads(kind: &StmtKind) -> Vec<&Operand> {
+    if let StmtKind::Barrier { .. } = kind { vec![] } else { stmt_operands(kind) }
+}
+
+fn before_stmt(live: &mut Set, kind: &StmtKind) {
+    if let StmtKind::Assign(local, _) = kind {
+        live.remove(local.index());
+    }
+    read(live, &reads(kind));
+}
+
+impl<'f> Live<'f> {
+    pub fn new(function: &'f Function) -> Self {
+        let mut live = Self { function, out: vec![Set::default(); function.blocks.len()] };
+        let mut before = vec![Set::default(); function.blocks.len()];
+        loop {
+            let mut changed = false;
+            for block in (0..function.blocks.len()).rev() {
+                for target in targets(&function.blocks[block].terminator.kind) {
+                    live.out[block].add(&before[target.index()]);
+                }
+                let mut state = live.at_end(block);
+                for stmt in function.blocks[block].stmts.iter().rev() {
+                    before_stmt(&mut state, &stmt.kind);
+                }
+                changed |= before[block].add(&state);
+            }
+            if !changed {
+                return live;
+            }
+        }
+    }
+
+    /// Before the terminator.
+    fn at_end(&self, block: usize) -> Set {
+        let mut state = self.out[block].clone();
+        read(&mut state, &terminator_operands(&self.function.blocks[block].terminator.kind));
+        state
+    }
+
+    /// The locals that are live after each statement of a block.
+    pub fn after_each(&self, block: usize) -> Vec<Set> {
+        let mut state = self.at_end(block);
+        let mut after = vec![];
+        for stmt in self.function.blocks[block].stmts.iter().rev() {
+            after.push(state.clone());
+            before_stmt(&mut state, &stmt.kind);
+        }
+        after.reverse();
+        after
+    }
+}
+
+/// The use of a local that the shortest way from behind a point leads to.
+pub fn first_use(function: &Function, after: Point, local: Local) -> Option<Point> {
+    let mut seen = HashSet::new();
+    let mut work = VecDeque::from([Point { block: after.block, index: after.index + 1 }]);
+    while let Some(start) = work.pop_front() {
+        let block = &function.blocks[start.block];
+        let mut assigned = false;
+        for (index, stmt) in block.stmts.iter().enumerate().skip(start.index) {
+            if reads(&stmt.kind).iter().any(|operand| local_of(operand) == Some(local)) {
+                return Some(Point { block: start.block, index });
+            }
+            if matches!(&stmt.kind, StmtKind::Assign(into, _) if *into == local) {
+                assigned = true;
+                break;
+            }
+        }
+        if assigned {
+            continue;
+        }
+        let kind = &block.terminator.kind;
+        if terminator_operands(kind).iter().any(|operand| local_of(operand) == Some(local)) {
+            return Some(Point { block: start.block, index: block.stmts.len() });
+        }
+        let next = targets(kind).into_iter().filter(|target| seen.insert(*target));
+        work.extend(next.map(|target| Point { block: target.index(), index: 0 }));
+    }
+    None
+}
+
+/// Whether a way leads from behind one point to another without the third.
+pub fn leads_around(function: &Function, from: Point, to: Point, avoided: Point) -> bool {
+    let mut seen = HashSet::new();
+    let mut work = vec![Point { block: from.block, index: from.index + 1 }];
+    while let Some(start) = work.pop() {
+        let len = function.blocks[start.block].stmts.len();
+        let within = |point: Point| point.block == start.block && point.index >= start.index;
+        let stopped = within(avoided) && (!within(to) || avoided.index < to.index);
+        if within(to) && !stopped {
+            return true;
+        }
+        if stopped && avoided.index <= len {
+            continue;
+        }
+        let next = targets(&function.blocks[start.block].terminator.kind);
+        let next = next.into_iter().filter(|target| seen.insert(*target));
+        work.extend(next.map(|target| Point { block: target.index(), index: 0 }));
+    }
+    false
+}

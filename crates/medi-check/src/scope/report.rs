@@ -1,0 +1,675 @@
+//! Errors of one function, in the words of the program.
+
+use std::collections::HashSet;
+
+use medi_syntax::diagnostic::Diagnostic;
+use medi_syntax::source::{SourceMap, Span};
+
+use super::flow::{End, Fault, Flow, LoanKind, Point, State, local_of};
+use super::live::{Live, first_use, leads_around};
+use super::sets::Set;
+use super::words::Words;
+use crate::mir::{Local, Operand, StmtKind, TerminatorKind};
+use crate::types::Ty;
+
+/// What is wrong with the function, in the order of its blocks.
+pub fn report(flow: &Flow, sources: &SourceMap) -> Vec<Diagnostic> {
+    let live = Live::new(flow.function);
+    let words = Words { flow, sources };
+    let mut reporter = Reporter { words, told: HashSet::new(), diagnostics: vec![] };
+    // The steps add to regions that are complete already, so the flow does not change.
+    let mut replay = flow.replay();
+    for block in 0..flow.function.blocks.len() {
+        let Some(mut state) = flow.states[block].clone() else { continue };
+        let live = live.after_each(block);
+        for (index, stmt) in flow.function.blocks[block].stmts.iter().enumerate() {
+            let at = Point { block, index };
+            let before = state.clone();
+            let mut faults = vec![];
+            replay.step(&mut state, at, &stmt.kind, stmt.span, &mut faults);
+            for fault in faults {
+                reporter.fault(fault, stmt.span);
+            }
+            let end = flow.ends(&before, &stmt.kind);
+            reporter.ended(&before, at, &stmt.kind, &end, &live[index]);
+        }
+        reporter.leaks(&state, block);
+    }
+    reporter.diagnostics
+}
+
+struct Reporter<'a> {
+    words: Words<'a>,
+    /// Loans that there is an error about.
+    told: HashSet<usize>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Reporter<'a> {
+    fn flow(&self) -> &'a Flow<'a> {
+        self.words.flow
+    }
+
+    // Loans that end while something holds them.
+
+    fn ended(&mut self, before: &State, at: Point, kind: &StmtKind, end: &End, live: &Set) {
+        for loan in end.loans.iter() {
+            if self.told.contains(&loan) {
+                continue;
+            }
+            let diagnostic = match self.victim(before, at, kind, loan, live) {
+                Some((victim, usage)) => Some(self.still_used(at, end, loan, victim, usage)),
+                None => self.held_outside(at, end, loan),
+            };
+            if let Some(diagnostic) = diagnostic {
+                self.told.insert(loan);
+                self.diagnostics.push(diagnostic);
+            }
+        }
+    }
+
+    /// A live value that holds the loan, and its next use: the value that was freed itself where it is used first.
+    fn victim(
+        &self,
+        before: &State,
+        at: Point,
+        kind: &StmtKind,
+        loan: usize,
+        live: &Set,
+    ) -> Option<(Local, Point)> {
+        let flow = self.flow();
+        let assigned = if let StmtKind::Assign(into, _) = kind { Some(*into) } else { None };
+        let holders = live.iter().map(|local| Local(local as u32)).filter(|local| {
+            Some(*local) != assigned
+                && (before.outer[local.index()].contains(loan)
+                    || flow.inner_of(*local).contains(loan))
+        });
+        let uses = holders.filter_map(|local| Some((local, first_use(flow.function, at, local)?)));
+        uses.min_by_key(|(local, usage)| {
+            let span = self.words.span_at(*usage);
+            (self.words.name(*local).is_none(), span.start, local.0)
+        })
+    }
+
+    fn still_used(
+        &self,
+        at: Point,
+        end: &End,
+        loan: usize,
+        victim: Local,
+        usage: Point,
+    ) -> Diagnostic {
+        if let Some(freed) = &end.freed {
+            if self.words.same_value(victim, freed) {
+                return self.used_after_free(at, end, loan, freed, usage);
+            }
+            return self.freed_under(at, freed, loan, victim, usage);
+        }
+        let inner =
+            !self.flow().inner_of(victim).is_empty() && self.flow().inner_of(victim).contains(loan);
+        if inner && self.flow().kinds[victim.index()].inner && self.captured(victim, loan).is_some()
+        {
+            return self.function_value(at, loan, victim, usage);
+        }
+        if self.words.returns_at(usage) {
+            return self.returned(at, loan, victim, usage);
+        }
+        self.outlived(at, loan, victim, usage)
+    }
+
+    fn returned(&self, at: Point, loan: usize, victim: Local, usage: Point) -> Diagnostic {
+        let words = &self.words;
+        let memory = &self.flow().loans[loan];
+        let span = words.returned(words.span_at(usage));
+        let text = words.sources.text(span).to_owned();
+        let value = words.name(victim).map_or(format!("`{text}`"), |name| format!("`{name}`"));
+        let value = if text.contains('\n') { "this value".to_owned() } else { value };
+        let message = format!("{value} cannot leave this scope");
+        let mut diagnostic = Diagnostic::error(
+            "M0101",
+            message,
+            span,
+            "returned here, but the memory is freed here",
+        )
+        .label(memory.span, words.belongs(memory));
+        let line = words.line(memory.span);
+        let source = words.loan(memory);
+        if source != value {
+            diagnostic = diagnostic.why(format!("{value} looks into {source} (line {line})"));
+        } else {
+            diagnostic = diagnostic.why(format!("{value} is memory of the scope (line {line})"));
+        }
+        let _ = at;
+        self.promoted(diagnostic, victim, span, &text)
+    }
+
+    /// Offers a copy in place of a buffer or view that leaves.
+    fn promoted(
+        &self,
+        diagnostic: Diagnostic,
+        victim: Local,
+        span: Span,
+        text: &str,
+    ) -> Diagnostic {
+        let copied = match self.words.ty(victim) {
+            Ty::Buffer => "list[byte]".to_owned(),
+            Ty::View(element) => {
+                format!("list[{}]", self.flow().program.type_name(*element))
+            }
+            _ => {
+                return diagnostic
+                    .help("copy the plain values that are needed before the scope ends");
+            }
+        };
+        let mut diagnostic = diagnostic
+            .help(format!("copy it to collected memory: `return promote({text})`"))
+            .edit(span, format!("promote({text})"));
+        if let Some(declared) = self.declared_result(&self.words.type_name(victim)) {
+            diagnostic = diagnostic.edit(declared, copied);
+        }
+        diagnostic
+    }
+
+    /// Where the function's head says what it gives, when it says exactly this.
+    fn declared_result(&self, ty: &str) -> Option<Span> {
+        let span = self.flow().function.span;
+        let file = self.words.sources.file(span.file);
+        let text = &file.text[span.start as usize..];
+        let head = &text[..text.find('{')?];
+        let at = head.rfind(&format!("-> {ty}"))? + 3;
+        let start = span.start + at as u32;
+        Some(Span { start, end: start + ty.len() as u32, ..span })
+    }
+
+    fn outlived(&self, at: Point, loan: usize, victim: Local, usage: Point) -> Diagnostic {
+        let words = &self.words;
+        let memory = &self.flow().loans[loan];
+        let (value, holder) = (words.loan(memory), words.value(victim));
+        let (used, ended) = (words.span_at(usage), words.span_at(at));
+        let end_line = words.end_line(ended);
+        let stored = self.stored(victim, loan);
+        let used_line = words.line(used);
+        if let Ty::Own(_) = words.ty(memory.local) {
+            return self.object_outlived(loan, victim, used, stored);
+        }
+        let message = format!("{value} does not live long enough");
+        let mut diagnostic = Diagnostic::error("M0101", message, used, "used again here")
+            .label(memory.span, words.belongs(memory));
+        let mut why = format!(
+            "freed at the end of this scope (line {end_line}), used again (line {used_line})"
+        );
+        if let Some(stored) = stored {
+            diagnostic = diagnostic.label(stored, "stored here");
+            why = format!("stored in {holder} (line {}), {why}", words.line(stored));
+        }
+        diagnostic
+            .why(why)
+            .help(format!("use {holder} before the scope ends, or keep a copy: `promote(…)`"))
+    }
+
+    /// A place at which the local got the loan.
+    fn stored(&self, local: Local, loan: usize) -> Option<Span> {
+        let flow = self.flow();
+        if let Some(entry) = flow.entries.get(&(flow.class_of(local), loan)) {
+            return Some(entry.span);
+        }
+        for (block, body) in flow.function.blocks.iter().enumerate() {
+            let mut state = flow.states[block].clone()?;
+            let mut replay = flow.replay();
+            for (index, stmt) in body.stmts.iter().enumerate() {
+                replay.step(&mut state, Point { block, index }, &stmt.kind, stmt.span, &mut vec![]);
+                if matches!(&stmt.kind, StmtKind::Assign(into, _) if *into == local)
+                    && state.outer[local.index()].contains(loan)
+                {
+                    return Some(stmt.span);
+                }
+            }
+        }
+        None
+    }
+
+    fn object_outlived(
+        &self,
+        loan: usize,
+        victim: Local,
+        used: Span,
+        stored: Option<Span>,
+    ) -> Diagnostic {
+        let words = &self.words;
+        let memory = &self.flow().loans[loan];
+        let (value, holder) = (words.loan(memory), words.value(victim));
+        let message = format!("{value} is freed before {holder} stops using it");
+        let mut diagnostic =
+            Diagnostic::error("M0101", message, used, format!("{holder} is used here"))
+                .label(memory.span, words.belongs(memory));
+        if let Some(stored) = stored {
+            diagnostic =
+                diagnostic.label(stored, format!("{holder} refers to {value} from here on"));
+        }
+        let outer = self.flow().loans.iter().find_map(|other| match other.kind {
+            LoanKind::Scope(scope) if other.local == victim => {
+                self.flow().function.scopes[scope.index()].name.clone()
+            }
+            _ => None,
+        });
+        let text = words.sources.text(memory.span);
+        match outer {
+            Some(outer) if !text.contains('\n') => {
+                let kind = text.split(['{', '(']).next().unwrap_or(text).trim_end();
+                let end = Span { start: memory.span.end, ..memory.span };
+                diagnostic
+                    .help(format!("make it in the scope of {holder}: `{kind} {{ … }} in {outer}`"))
+                    .edit(end, format!(" in {outer}"))
+            }
+            _ => diagnostic.help(format!(
+                "give the scope of {holder} a name and make the object there: `own … in outer`"
+            )),
+        }
+    }
+
+    /// The function value through which the loan came to the local's objects.
+    fn captured(&self, victim: Local, loan: usize) -> Option<Span> {
+        let flow = self.flow();
+        let entry = flow.entries.get(&(flow.class_of(victim), loan))?;
+        entry.captured.then_some(entry.span)
+    }
+
+    fn function_value(&self, _at: Point, loan: usize, victim: Local, usage: Point) -> Diagnostic {
+        let words = &self.words;
+        let memory = &self.flow().loans[loan];
+        let entry = &self.flow().entries[&(self.flow().class_of(victim), loan)];
+        let value = entry.value.map_or(words.loan(memory), |local| words.value(local));
+        let message =
+            format!("this function value captures {value}, which is freed when the scope ends");
+        let used = words.span_at(usage);
+        let mut diagnostic =
+            Diagnostic::error("M0103", message, entry.span, format!("uses {value}"))
+                .label(memory.span, words.belongs(memory));
+        if used != entry.span {
+            let what = if words.returns_at(usage) { "leaves the scope here" } else { "used here" };
+            diagnostic = diagnostic.label(used, what);
+        }
+        self.copied_first(diagnostic, entry.span, value.trim_matches('`'))
+    }
+
+    /// Offers to read the element that a function value reads before it is made.
+    fn copied_first(&self, diagnostic: Diagnostic, closure: Span, value: &str) -> Diagnostic {
+        let sources = self.words.sources;
+        let text = sources.text(closure);
+        let read = text.find(&format!("{value}[")).and_then(|at| {
+            let len = text[at..].find(']')? + 1;
+            Some((at, &text[at..at + len]))
+        });
+        let Some((at, read)) = read else {
+            return diagnostic.help("copy the plain values that it needs before it is made");
+        };
+        let file = &sources.file(closure.file).text;
+        let line = file[..closure.start as usize].rfind('\n').map_or(0, |at| at + 1);
+        let before = &file[line..closure.start as usize];
+        let index = &read[value.len() + 1..read.len() - 1];
+        let diagnostic = diagnostic.help(format!("copy first: `let x = {read}`"));
+        if before.contains(['{', ';', '(']) || !index.bytes().all(|c| c.is_ascii_digit()) {
+            return diagnostic;
+        }
+        let indent = &before[..before.len() - before.trim_start().len()];
+        let start = (line + indent.len()) as u32;
+        let from = closure.start + at as u32;
+        diagnostic
+            .edit(Span { start, end: start, ..closure }, format!("let x = {read}\n{indent}"))
+            .edit(Span { start: from, end: from + read.len() as u32, ..closure }, "x")
+    }
+
+    fn used_after_free(
+        &self,
+        at: Point,
+        end: &End,
+        loan: usize,
+        freed: &Operand,
+        usage: Point,
+    ) -> Diagnostic {
+        let words = &self.words;
+        let memory = &self.flow().loans[loan];
+        let value = words.operand(freed);
+        let (ended, used) = (words.span_at(at), words.span_at(usage));
+        let line = words.line(ended);
+        let frees = words.statement(usage).is_some_and(|kind| self.flow().may_free(kind, freed));
+        let how = match end.callee {
+            Some(callee) => {
+                format!("`{}` frees it", self.flow().program.functions[callee.index()].name)
+            }
+            None => "freed here".to_owned(),
+        };
+        if usage == at {
+            let message = format!("{value} would be freed again on the next iteration");
+            return Diagnostic::error("M0202", message, ended, how)
+                .label(memory.span, self.allocated(loan))
+                .help("free it once, behind the loop, or leave it to the end of the scope");
+        }
+        if frees {
+            let message = format!("{value} is freed again: it was freed on line {line}");
+            return Diagnostic::error("M0202", message, used, "freed again here")
+                .label(ended, how)
+                .label(memory.span, self.allocated(loan))
+                .help("free it once");
+        }
+        let site = self.site(loan).unwrap_or(Point { block: 0, index: 0 });
+        let maybe = leads_around(self.flow().function, site, usage, at);
+        let (message, help) = match self.condition(at).filter(|_| maybe) {
+            Some((cond, true)) => (
+                format!("{value} may already be freed here: it is when `{cond}` is true"),
+                "move the use into `else`".to_owned(),
+            ),
+            Some((cond, false)) => (
+                format!("{value} may already be freed here: it is when `{cond}` is false"),
+                "move the use to where the condition holds".to_owned(),
+            ),
+            None if maybe => (
+                format!("{value} may already be freed here (line {line})"),
+                "use it only where it is not freed".to_owned(),
+            ),
+            None => (
+                format!("{value} is used after it was freed (line {line})"),
+                format!("use {value} before it is freed, or leave it to the end of the scope"),
+            ),
+        };
+        let diagnostic = Diagnostic::error("M0201", message, used, "used here")
+            .label(ended, how)
+            .label(memory.span, self.allocated(loan))
+            .help(help);
+        if maybe {
+            self.moved_to_else(diagnostic, ended, used)
+        } else {
+            self.without_free(diagnostic, at, loan)
+        }
+    }
+
+    fn allocated(&self, loan: usize) -> String {
+        self.words.belongs(&self.flow().loans[loan])
+    }
+
+    fn site(&self, loan: usize) -> Option<Point> {
+        self.flow().site_of(loan)
+    }
+
+    /// Offers to leave an early `free` out: the end of the scope frees the memory.
+    fn without_free(&self, diagnostic: Diagnostic, at: Point, loan: usize) -> Diagnostic {
+        let span = self.words.span_at(at);
+        let scope = matches!(self.flow().loans[loan].kind, LoanKind::Scope(_));
+        let alone = matches!(self.words.statement(at), Some(StmtKind::Free(_)));
+        if !scope || !alone || !self.words.sources.text(span).starts_with("free(") {
+            return diagnostic;
+        }
+        diagnostic.edit(span, "")
+    }
+
+    /// Offers to put a use of one line behind `else`.
+    fn moved_to_else(&self, diagnostic: Diagnostic, ended: Span, used: Span) -> Diagnostic {
+        let text = &self.words.sources.file(used.file).text;
+        let close = text[ended.end as usize..].find('}').map(|at| at + ended.end as usize + 1);
+        let Some(close) = close.filter(|close| *close <= used.start as usize) else {
+            return diagnostic;
+        };
+        let start = text[..used.start as usize].rfind('\n').map_or(0, |at| at + 1);
+        let end = text[start..].find('\n').map_or(text.len(), |at| at + start);
+        let line = &text[start..end];
+        let between = text[close..start].trim();
+        let plain = !line.contains(['{', '}']) && !line.trim_start().starts_with("let ");
+        if !between.is_empty() || !plain {
+            return diagnostic;
+        }
+        let whole = Span { start: close as u32, end: end as u32, ..used };
+        diagnostic.edit(whole, format!(" else {{ {} }}", line.trim()))
+    }
+
+    /// The condition under which control comes to a point, and whether it holds there.
+    fn condition(&self, at: Point) -> Option<(String, bool)> {
+        let function = self.flow().function;
+        let (mut block, mut steps) = (at.block, 0);
+        while steps < function.blocks.len() {
+            steps += 1;
+            let mut from = function.blocks.iter().enumerate().filter(|(_, before)| {
+                let targets = crate::mir::validate::targets(&before.terminator.kind);
+                targets.iter().any(|target| target.index() == block)
+            });
+            let (before, body) = from.next()?;
+            if from.next().is_some() {
+                return None;
+            }
+            if let TerminatorKind::Branch { then, .. } = &body.terminator.kind {
+                let text = self.words.sources.text(body.terminator.span);
+                let short = text.len() < 60 && !text.contains('\n');
+                return short.then(|| (text.to_owned(), then.index() == block));
+            }
+            block = before;
+        }
+        None
+    }
+
+    fn freed_under(
+        &self,
+        at: Point,
+        freed: &Operand,
+        loan: usize,
+        victim: Local,
+        usage: Point,
+    ) -> Diagnostic {
+        let words = &self.words;
+        let memory = &self.flow().loans[loan];
+        let (value, holder) = (words.operand(freed), words.value(victim));
+        let (ended, used) = (words.span_at(at), words.span_at(usage));
+        let line = words.line(used);
+        let message = format!(
+            "cannot free {value} while {holder} still looks into it: {holder} is used on line {line}"
+        );
+        let diagnostic = Diagnostic::error("M0203", message, ended, "freed here")
+            .label(used, format!("{holder} is used here"))
+            .label(memory.span, self.allocated(loan))
+            .help(format!("free {value} after the last use of {holder}"));
+        self.without_free(diagnostic, at, loan)
+    }
+
+    /// Objects that the caller, too, can reach hold the loan.
+    fn held_outside(&self, at: Point, end: &End, loan: usize) -> Option<Diagnostic> {
+        let flow = self.flow();
+        let memory = &flow.loans[loan];
+        if !matches!(memory.kind, LoanKind::Scope(_)) || end.freed.is_some() {
+            return None;
+        }
+        let local = (0..flow.function.locals.len() as u32).map(Local).find(|local| {
+            flow.inner_of(*local).contains(loan) && flow.outside_of(*local).is_some()
+        })?;
+        let outside = flow.outside_of(local)?;
+        let words = &self.words;
+        let entry = flow.entries.get(&(flow.class_of(local), loan));
+        let span = entry.map_or(words.span_at(at), |entry| entry.span);
+        let (code, message) = match entry {
+            Some(entry) if entry.captured => {
+                let value = entry.value.map_or(words.loan(memory), |local| words.value(local));
+                (
+                    "M0103",
+                    format!(
+                        "this function value captures {value}, which is freed when the scope ends"
+                    ),
+                )
+            }
+            _ => ("M0101", format!("{} does not live long enough", words.loan(memory))),
+        };
+        let diagnostic = Diagnostic::error(code, message, span, "stored here")
+            .label(memory.span, words.belongs(memory))
+            .why(format!("{} can be used after the scope", words.value(outside)))
+            .help("store a copy: `promote(…)`, or the plain values that are needed");
+        Some(diagnostic)
+    }
+
+    // Faults of single statements.
+
+    fn fault(&mut self, fault: Fault, span: Span) {
+        let diagnostic = match fault {
+            Fault::Kept { value, loan, into, callee } => {
+                if !self.told.insert(loan) {
+                    return;
+                }
+                match callee {
+                    Some((function, fate)) if !self.is_library(function) => {
+                        self.kept_by(function.index(), &value, loan, &fate, span)
+                    }
+                    _ => self.kept(&value, loan, into, span),
+                }
+            }
+            Fault::Spawned { value, loan } => {
+                if !self.told.insert(loan) {
+                    return;
+                }
+                self.spawned(&value, loan, span)
+            }
+            Fault::FreedInClosure { function, fate } => {
+                let name = fate.name.map_or("this memory".to_owned(), |name| format!("`{name}`"));
+                let message = format!("a function value cannot free {name}");
+                let diagnostic = Diagnostic::error("M0203", message, fate.span, "freed here");
+                self.made_here(diagnostic, function.index(), span)
+                    .why("it may be called more than once, and whoever calls it does not know that it frees")
+                    .help("call a named function that frees, or leave it to the end of the scope")
+            }
+            Fault::KeptInClosure { function, fate } => {
+                let name = fate.name.map_or("its argument".to_owned(), |name| format!("`{name}`"));
+                let message = format!("a function value cannot keep {name}");
+                let diagnostic = Diagnostic::error("M0102", message, fate.span, "stored here");
+                self.made_here(diagnostic, function.index(), span)
+                    .why("whoever calls it with scope memory does not know that collected memory would point there")
+                    .help("store a copy: `promote(…)`")
+            }
+        };
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Whether the function is one of the library, or a closure of it.
+    fn is_library(&self, function: crate::mir::FunctionId) -> bool {
+        let span = self.flow().program.functions[function.index()].span;
+        self.words.sources.file(span.file).library
+    }
+
+    fn made_here(&self, diagnostic: Diagnostic, function: usize, span: Span) -> Diagnostic {
+        let body = self.flow().program.functions[function].span;
+        if body == span {
+            diagnostic
+        } else {
+            diagnostic.label(span, "becomes a function value here")
+        }
+    }
+
+    fn kept(&self, value: &Operand, loan: usize, into: Option<Local>, span: Span) -> Diagnostic {
+        let words = &self.words;
+        let memory = &self.flow().loans[loan];
+        let container = into.map_or("collected memory".to_owned(), |local| words.container(local));
+        let name = local_of(value).and_then(|local| words.name(local));
+        let place = name.and_then(|name| words.find_word(span, name)).unwrap_or(span);
+        let message = format!("{container} would point into scope memory");
+        let mut diagnostic = Diagnostic::error("M0102", message, place, "stored here")
+            .label(memory.span, words.belongs(memory))
+            .why("collected objects may live on when the scope has ended");
+        let copyable = local_of(value)
+            .is_some_and(|local| matches!(words.ty(local), Ty::Buffer | Ty::View(_)));
+        match name {
+            Some(name) if copyable && self.is_argument(span, place, name) => {
+                let call = words.sources.text(span);
+                let at = (place.start - span.start) as usize;
+                let call = format!("{}promote({name}){}", &call[..at], &call[at + name.len()..]);
+                let help = if call.contains('\n') { format!("promote({name})") } else { call };
+                diagnostic = diagnostic
+                    .help(format!("store a copy: `{help}`"))
+                    .edit(place, format!("promote({name})"));
+            }
+            _ if copyable => diagnostic = diagnostic.help("store a copy: `promote(…)`"),
+            _ => diagnostic = diagnostic.help("store the plain values that are needed"),
+        }
+        diagnostic
+    }
+
+    /// Whether the place is the name as an argument of the call around it.
+    fn is_argument(&self, call: Span, place: Span, name: &str) -> bool {
+        let sources = self.words.sources;
+        let before = sources.text(Span { end: place.start, ..call });
+        sources.text(place) == name && before.contains('(') && !before.contains('{')
+    }
+
+    fn kept_by(
+        &self,
+        function: usize,
+        value: &Operand,
+        loan: usize,
+        fate: &super::summary::Fate,
+        span: Span,
+    ) -> Diagnostic {
+        let words = &self.words;
+        let memory = &self.flow().loans[loan];
+        let callee = &self.flow().program.functions[function];
+        let into = fate.into.as_ref().map_or("collected memory".to_owned(), |n| format!("`{n}`"));
+        let line = words.line(fate.span);
+        let message = match &fate.name {
+            Some(name) if callee.captures.is_none() => format!(
+                "`{}` keeps its argument: parameter `{name}` is stored in {into} at line {line}",
+                callee.name
+            ),
+            _ => format!("{into} would point into scope memory"),
+        };
+        let name = local_of(value).and_then(|local| words.name(local));
+        let place = name.and_then(|name| words.find_word(span, name)).unwrap_or(span);
+        Diagnostic::error("M0102", message, place, "scope memory is given here")
+            .label(fate.span, "stored here")
+            .label(memory.span, words.belongs(memory))
+            .why("collected objects may live on when the scope has ended")
+            .help("let the function store a copy: `promote(…)`")
+    }
+
+    fn spawned(&self, value: &Operand, loan: usize, span: Span) -> Diagnostic {
+        let memory = &self.flow().loans[loan];
+        let message =
+            format!("this task may outlive the scope that owns {}", self.words.loan(memory));
+        let _ = value;
+        Diagnostic::error("M0401", message, span, "started here")
+            .label(memory.span, self.words.belongs(memory))
+            .help("`parallel { … }` finishes before the scope ends")
+    }
+
+    // Owned memory that nobody frees.
+
+    fn leaks(&mut self, state: &State, block: usize) {
+        let terminator = &self.flow().function.blocks[block].terminator;
+        let TerminatorKind::Return(value) = &terminator.kind else { return };
+        let returned = self.flow().all_of(state, value);
+        let leaked: Vec<usize> =
+            state.owned.iter().filter(|loan| !returned.contains(*loan)).collect();
+        for loan in leaked {
+            if !self.told.insert(loan) {
+                continue;
+            }
+            let words = &self.words;
+            let memory = &self.flow().loans[loan];
+            let name = words.loan(memory);
+            let explicit = words.sources.text(terminator.span).starts_with("return");
+            let what = if explicit { "on this return" } else { "before the function ends" };
+            let bytes = words.sources.text(memory.span).strip_prefix("Owned.buffer");
+            let allocate =
+                bytes.map_or("`allocate`".to_owned(), |args| format!("`allocate{args}`"));
+            let mut diagnostic = Diagnostic::error(
+                "M0301",
+                format!("{name} is never freed {what}"),
+                if explicit { terminator.span } else { memory.span },
+                if explicit { format!("{name} is still there") } else { "made here".to_owned() },
+            );
+            if explicit {
+                diagnostic = diagnostic.label(memory.span, "made here");
+                let start = Span { end: terminator.span.start, ..terminator.span };
+                let free = format!("free({}); ", name.trim_matches('`'));
+                if words.name(memory.local).is_some() {
+                    diagnostic = diagnostic.edit(start, free);
+                }
+            }
+            diagnostic = diagnostic.help(format!(
+                "free it first: `free({})`, or use {allocate} in a scope",
+                name.trim_matches('`')
+            ));
+            self.diagnostics.push(diagnostic);
+        }
+    }
+}

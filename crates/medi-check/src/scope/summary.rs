@@ -1,0 +1,122 @@
+//! What a function does with the scope memory that it is given.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use medi_syntax::source::Span;
+
+/// Where memory comes into a function.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Source {
+    Param(u32),
+    Capture(u32),
+}
+
+/// Memory that was there before the function was called.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Symbol {
+    /// What the value itself looks into.
+    Outer(Source),
+    /// What the objects that it refers to look into.
+    Inner(Source),
+}
+
+impl Symbol {
+    pub fn source(self) -> Source {
+        match self {
+            Symbol::Outer(source) | Symbol::Inner(source) => source,
+        }
+    }
+}
+
+/// A value that refers to objects which the caller knows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Slot {
+    Source(Source),
+    Result,
+}
+
+/// A place at which something happens to what a parameter looks into.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fate {
+    pub span: Span,
+    /// Of the parameter, as the function declares it.
+    pub name: Option<String>,
+    /// What it is stored in.
+    pub into: Option<String>,
+    /// The parameter that this is, or is a part of.
+    pub through: Option<u32>,
+}
+
+/// The effects of one function; a larger summary allows its callers less.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Summary {
+    /// What the result itself may look into.
+    pub returns: BTreeSet<Symbol>,
+    /// The result may own memory that the function made.
+    pub returns_owned: bool,
+    pub frees: BTreeMap<Symbol, Fate>,
+    /// Stored in collected memory.
+    pub keeps: BTreeMap<Symbol, Fate>,
+    /// Given to a task that may outlive the call.
+    pub spawns: BTreeMap<Symbol, Fate>,
+    /// Written without atomics.
+    pub writes: BTreeMap<Symbol, Span>,
+    /// Values whose objects may refer to each other.
+    pub same: BTreeSet<(Slot, Slot)>,
+    /// Objects that may look into memory afterwards.
+    pub holds: BTreeSet<(Slot, Symbol)>,
+}
+
+impl Summary {
+    /// Whether it lists an effect that the other does not. Places in the text may differ.
+    pub fn says_more_than(&self, other: &Summary) -> bool {
+        let more = |own: &BTreeMap<Symbol, Fate>, other: &BTreeMap<Symbol, Fate>| {
+            own.keys().any(|symbol| !other.contains_key(symbol))
+        };
+        !self.returns.is_subset(&other.returns)
+            || self.returns_owned && !other.returns_owned
+            || more(&self.frees, &other.frees)
+            || more(&self.keeps, &other.keeps)
+            || more(&self.spawns, &other.spawns)
+            || self.writes.keys().any(|symbol| !other.writes.contains_key(symbol))
+            || !self.same.is_subset(&other.same)
+            || !self.holds.is_subset(&other.holds)
+    }
+}
+
+/// What a native function does with what it is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Native {
+    /// Looks at it while it runs.
+    Reads,
+    /// Moves elements between the arrays that it is given.
+    Mixes,
+    /// Starts a task that may go on after it returns.
+    Spawns,
+    /// Not known: it might keep all.
+    Unknown,
+}
+
+/// The declared effect of each native function of the library that can be given scope memory, or function values.
+pub fn native(symbol: &str) -> Native {
+    match symbol {
+        "array_copy" => Native::Mixes,
+        "task_start" => Native::Spawns,
+        "hash"
+        | "equals"
+        | "compare"
+        | "raise_missing_key"
+        | "array_extend"
+        | "array_clear"
+        | "array_reverse"
+        | "array_sort"
+        | "array_order"
+        | "string_join"
+        | "tasks_all"
+        | "tasks_all_or_fail"
+        | "tasks_range"
+        | "tasks_range_or_fail" => Native::Reads,
+        _ if symbol.starts_with("view_") || symbol.starts_with("fmt_") => Native::Reads,
+        _ => Native::Unknown,
+    }
+}

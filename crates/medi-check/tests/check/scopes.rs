@@ -1,0 +1,116 @@
+//! The scope checker on whole programs, with the library that ships. A program beside a text must give that text; the
+//! twin of a rejected program, and a program without a text, must be accepted. `UPDATE=1` rewrites the texts.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use medi_check::{check, library, lower};
+use medi_syntax::diagnostic::{Diagnostic, Edit};
+use medi_syntax::source::SourceMap;
+use medi_syntax::{codes, render};
+
+fn programs() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scopes");
+    let entries = std::fs::read_dir(folder).expect("tests/scopes is there");
+    let paths = entries.map(|entry| entry.expect("tests/scopes is readable").path());
+    let mut paths: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|end| end == "medi")).collect();
+    paths.sort();
+    paths
+}
+
+fn text_of(path: &Path) -> String {
+    std::fs::read_to_string(path).expect("a fixture is UTF-8")
+}
+
+/// What the compiler has against a program.
+pub fn errors_of(name: &str, text: &str) -> (SourceMap, Vec<Diagnostic>) {
+    let mut sources = SourceMap::default();
+    let mut modules = vec![];
+    let mut diagnostics = vec![];
+    let mut add = |sources: &mut SourceMap, path: &str, text: &str, library: bool| {
+        let file = sources.add(path, text.to_owned(), library);
+        let (module, found) = medi_syntax::parse(sources, file);
+        modules.push(module);
+        diagnostics.extend(found);
+    };
+    for (path, text) in library::FILES {
+        add(&mut sources, path, text, true);
+    }
+    add(&mut sources, name, text, false);
+    let (program, found) = check::check(&sources, &modules, true);
+    diagnostics.extend(found);
+    if let Some(program) = program
+        && let Err(found) = lower::lower_checked(program, &sources)
+    {
+        diagnostics.extend(found);
+    }
+    (sources, diagnostics)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().expect("a file has a name").to_string_lossy().to_string()
+}
+
+#[test]
+fn each_program_gets_its_verdict() {
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut wrong = vec![];
+    for path in programs() {
+        let name = name_of(&path);
+        let (sources, found) = errors_of(&name, &text_of(&path));
+        let found = render::human(&sources, &found, false);
+        let beside = path.with_extension("stderr");
+        if update && !found.is_empty() && !name.contains(".twin.") {
+            std::fs::write(&beside, &found).expect("tests/scopes is writable");
+        }
+        let expected = std::fs::read_to_string(&beside).unwrap_or_default();
+        if found != expected {
+            wrong.push(format!("{name}\n--- now\n{found}--- expected\n{expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "UPDATE=1 rewrites these:\n{}", wrong.join("\n"));
+}
+
+/// The text with a diagnostic's edits made.
+fn edited(text: &str, edits: &[Edit]) -> String {
+    let mut edits: Vec<&Edit> = edits.iter().collect();
+    edits.sort_by_key(|edit| edit.span.start);
+    let mut text = text.to_owned();
+    for edit in edits.iter().rev() {
+        text.replace_range(edit.span.start as usize..edit.span.end as usize, &edit.replacement);
+    }
+    text
+}
+
+#[test]
+fn each_offered_edit_makes_its_error_go_away() {
+    let mut tried = 0;
+    for path in programs() {
+        let (name, text) = (name_of(&path), text_of(&path));
+        let (_, before) = errors_of(&name, &text);
+        for diagnostic in before.iter().filter(|diagnostic| !diagnostic.edits.is_empty()) {
+            let after = edited(&text, &diagnostic.edits);
+            let (sources, left) = errors_of(&name, &after);
+            let fewer = left.len() < before.len();
+            let left = render::human(&sources, &left, false);
+            assert!(fewer, "{name}: after the edit\n{after}\nit says\n{left}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 5, "most errors about scopes offer an edit");
+}
+
+#[test]
+fn every_code_about_scopes_has_a_program_that_gives_it() {
+    let given: BTreeSet<&str> = programs()
+        .iter()
+        .flat_map(|path| errors_of(&name_of(path), &text_of(path)).1)
+        .map(|diagnostic| diagnostic.code)
+        .collect();
+    let missing: Vec<&str> = codes::all()
+        .map(|entry| entry.code)
+        .filter(|code| code.starts_with('M') && !given.contains(code))
+        .collect();
+    assert!(missing.is_empty(), "no program in tests/scopes gives {missing:?}");
+}
