@@ -438,7 +438,7 @@ impl<'a> Flow<'a> {
             StmtKind::SetScopeElem { base, .. } => {
                 self.note_writes(&self.outer_of(state, base), span);
             }
-            StmtKind::Free(operand) => {
+            StmtKind::Free(operand) if !self.is_counted(operand) => {
                 let loans = self.outer_of(state, operand);
                 let name = local_of(operand).and_then(|l| self.name(l));
                 for symbol in self.symbols_in(&loans) {
@@ -453,6 +453,12 @@ impl<'a> Flow<'a> {
             }
             _ => {}
         }
+    }
+
+    /// Freed when nobody shares it any more, which is known while the program runs.
+    fn is_counted(&self, operand: &Operand) -> bool {
+        let ty = crate::mir::operand_ty(&self.function.locals, operand);
+        matches!(self.program.types.get(ty), crate::types::Ty::Shared(_))
     }
 
     fn name(&self, local: Local) -> Option<String> {
@@ -874,7 +880,7 @@ impl<'a> Flow<'a> {
                     }
                 }
             }
-            StmtKind::Free(operand) => {
+            StmtKind::Free(operand) if !self.is_counted(operand) => {
                 end.loans = self.outer_of(state, operand);
                 end.freed = Some(operand.clone());
             }

@@ -56,10 +56,12 @@ impl<'p> Kinds<'p> {
                 memory();
                 kind.owned |= !within;
             }
-            Ty::Own(record) => {
+            Ty::Own(record) | Ty::Shared(record) => {
                 memory();
                 work.push((*record, true));
             }
+            // Asked while the program runs whether the object is there.
+            Ty::Weak(_) => {}
             Ty::Func { .. } => kind.inner = true,
             Ty::Record(..) => {
                 let fields = program.records.get(&ty).into_iter().flat_map(|r| &r.fields);
