@@ -7,9 +7,11 @@
 //! a lifetime; a function value may do no more than its type says. [`parallel`] finds statements of one `parallel` that
 //! write the same memory.
 //!
-//! It promises that a program without errors uses no scope memory after its end, whatever way it takes; that it frees
-//! no memory twice; and that no collected object refers to scope memory but through function values and variables that
-//! they capture, whose use it follows. The design follows Rust's non-lexical lifetimes (RFC 2094) and Polonius, with
+//! A program without errors uses no scope memory after its end, whatever way it takes, frees no memory twice, and has
+//! no collected object that refers to scope memory but through function values and variables that they capture. Not
+//! followed yet, and left to the checks of a run: one piece of memory that is two arguments of a call, of which the callee frees one;
+//! `Owned` memory that was captured or taken out of a collection; the writes of a `parallel for`; upgrades of weak
+//! references. The design follows Rust's non-lexical lifetimes (RFC 2094) and Polonius, with
 //! inferred signatures.
 
 mod flow;
