@@ -258,6 +258,7 @@ impl<'a> Cycle<'a> {
             heap.for_each_range_slot(None, visit);
             heap.roots.for_each_address(|address| marker.root(address));
             heap.for_each_outside_slot(types, &mut |slot| marker.root(load(slot)));
+            heap.for_each_older_slot(&mut |slot| marker.root(load(slot)));
             self.mark_interruptibly(marker, outer);
             loop {
                 self.rounds += 1;

@@ -21,6 +21,8 @@ pub(crate) enum Point {
     Act,
     /// It has, and does not count as passed yet.
     Acted,
+    /// The collector is about to look at some of what the flip has left of a stack.
+    Older,
     /// The collector is between two batches of marking.
     Mark,
     /// The gate for weak references is about to close.

@@ -9,6 +9,9 @@ use crate::layout::MutatorWords;
 /// that holds the address of a collected object and will be read again. A slot that is visited holds zero or the
 /// address of an object of this heap, and may be written to (the moving mode updates it). Only the thread itself
 /// may write such a slot.
+///
+/// Slots that `visit_youngest` leaves out keep what they hold until `visit_older` has visited them, or until their thread
+/// has handed over what they hold by [`crate::Mutator::shade`].
 pub unsafe trait Embedder: Send + Sync {
     /// Visits every root slot of a mutator's stack: the frames of compiled code. Called on the mutator's own thread,
     /// or on the collector's while the mutator is in native state.
@@ -17,6 +20,30 @@ pub unsafe trait Embedder: Send + Sync {
     /// The mutator that `words` belong to is at a safepoint or in native state, or inside an allocation, and stays so
     /// until this returns.
     unsafe fn visit_stack(&self, words: *mut MutatorWords, visit: &mut dyn FnMut(*mut usize));
+
+    /// Visits those root slots of a mutator's stack that may change as soon as it runs on, and leaves the others to
+    /// `visit_older`. Called as `visit_stack` is, once in a cycle: what a stack holds may be without bounds, and the
+    /// thread waits for this.
+    ///
+    /// # Safety
+    /// As for `visit_stack`; since the last call `visit_older` has said that nothing is left, or the stack is empty.
+    unsafe fn visit_youngest(&self, words: *mut MutatorWords, visit: &mut dyn FnMut(*mut usize)) {
+        // SAFETY: passed on.
+        unsafe { self.visit_stack(words, visit) };
+    }
+
+    /// Visits some of the slots that `visit_youngest` has left out; whether there are more. Called on the collector's thread,
+    /// while the mutator runs.
+    ///
+    /// # Safety
+    /// The mutator is attached, and stays so until this returns.
+    unsafe fn visit_older(
+        &self,
+        _words: *mut MutatorWords,
+        _visit: &mut dyn FnMut(*mut usize),
+    ) -> bool {
+        false
+    }
 
     /// Where the mutator is allocating right now, as an id that means something to the embedder; 0 when
     /// unknown. Called on the mutator's own thread for sampled allocations.

@@ -342,6 +342,18 @@ impl<P: Participant> Handshakes<P> {
         self.released.notify_all();
     }
 
+    /// The threads that are members now.
+    pub fn members(&self) -> Vec<MemberRef<P>> {
+        self.lock().members.clone()
+    }
+
+    /// Calls `f` for a thread, which may be running, and does not leave meanwhile. `None` when it has left.
+    pub fn with<R>(&self, member: &MemberRef<P>, f: impl FnOnce(&P) -> R) -> Option<R> {
+        let registry = self.lock();
+        let is_member = registry.members.iter().any(|other| Arc::ptr_eq(other, member));
+        is_member.then(|| f(&member.participant))
+    }
+
     /// Calls `f` for each thread, which may be running.
     pub fn for_each(&self, mut f: impl FnMut(&P)) {
         for member in &self.lock().members {

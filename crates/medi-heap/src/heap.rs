@@ -215,6 +215,21 @@ impl HeapInner {
         }
     }
 
+    /// Visits what the flip has left of the threads' stacks.
+    ///
+    /// # Safety
+    /// Every thread has passed the flip.
+    pub unsafe fn for_each_older_slot(&self, visit: &mut dyn FnMut(*mut usize)) {
+        for member in self.handshakes.members() {
+            // SAFETY: the thread is a member while this is asked.
+            let mut more = |seat: &Seat| unsafe { self.embedder.visit_older(seat.words(), visit) };
+            self.delays.at(Point::Older);
+            while self.handshakes.with(&member, &mut more) == Some(true) {
+                self.delays.at(Point::Older);
+            }
+        }
+    }
+
     fn is_shading(&self) -> bool {
         self.shading.load(Ordering::Relaxed)
     }

@@ -88,6 +88,12 @@ impl Seat {
         unsafe { self.inner.as_ref() }
     }
 
+    /// The words that the thread was attached with.
+    pub fn words(&self) -> *mut MutatorWords {
+        // SAFETY: as above; the field never changes.
+        unsafe { (*self.inner.as_ptr()).words }
+    }
+
     /// How often the thread has taken the barrier's slow path.
     pub fn slow_paths(&self) -> u64 {
         // SAFETY: as above; the count is atomic, so the thread may run.
@@ -210,8 +216,9 @@ impl Inner {
                     // SAFETY: the slot was reported as a root, and its thread is here.
                     barrier.log.shade(&heap.inbox, unsafe { *slot });
                 };
-                // SAFETY: the caller vouches for the thread.
-                unsafe { self.for_each_root(shade) };
+                // SAFETY: the caller vouches for the thread; the cycle before has seen all of the stack.
+                unsafe { heap.embedder.visit_youngest(self.words, shade) };
+                self.for_each_handle(shade);
                 barrier.log.hand_over_shades(&heap.inbox);
                 self.start_marking();
             }
@@ -233,6 +240,10 @@ impl Inner {
     pub unsafe fn for_each_root(&self, visit: &mut dyn FnMut(*mut usize)) {
         // SAFETY: the caller vouches for the thread.
         unsafe { self.heap.embedder.visit_stack(self.words, visit) };
+        self.for_each_handle(visit);
+    }
+
+    fn for_each_handle(&self, visit: &mut dyn FnMut(*mut usize)) {
         self.handles.visit(visit);
         self.heap.for_each_range_slot(Some(self.words as usize), visit);
     }
@@ -952,6 +963,13 @@ impl Mutator {
         let inner = self.inner();
         // SAFETY: the same contract.
         unsafe { inner.barrier.slow_path(&inner.heap, object, slot, value) };
+    }
+
+    /// Has the collector mark what is at `address`; 0 is nothing. For roots that [`crate::Embedder::visit_youngest`] has left
+    /// out, before they change.
+    pub fn shade(&self, address: usize) {
+        let inner = self.inner();
+        inner.barrier.log.shade(&inner.heap.inbox, address);
     }
 
     /// Makes `count` slots roots that only this thread touches, until the result is dropped.

@@ -21,6 +21,7 @@ use crate::shape::Shapes;
 use crate::stack::{self, Departure, Frames};
 use crate::thread::{HeapLedger, Run, Stop, Thread};
 use crate::value::{ArrayTypes, object};
+use crate::watermark;
 use crate::work::Execution;
 
 /// Where the functions that every program sees are declared.
@@ -271,7 +272,10 @@ impl Call {
     pub fn halt(&self, stop: Stop) -> Stopped {
         self.stop().get_or_insert(stop);
         // SAFETY: the context of a running thread is valid.
-        unsafe { (*self.0).raised = 1 };
+        unsafe {
+            watermark::forget_activation(self.0);
+            (*self.0).raised = 1;
+        }
         Stopped
     }
 

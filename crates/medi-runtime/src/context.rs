@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use medi_heap::MutatorWords;
 
 use crate::thread::Thread;
+use crate::watermark::Watermark;
 
 /// How many scalars a native function may return; the first is in a register when it is the only one.
 pub const MAX_RESULTS: usize = 8;
@@ -47,6 +48,8 @@ pub struct Context {
     /// The lowest address that compiled code may use of its stack; below it lies the reserve for native
     /// code.
     pub stack_floor: usize,
+    /// How far the collector has seen this thread's frames.
+    pub(crate) watermark: Watermark,
     /// The part that only Rust code reads.
     pub thread: *mut Thread,
 }
@@ -69,6 +72,7 @@ impl Context {
             region_base: 0,
             region_tags: 0,
             stack_floor: 0,
+            watermark: Watermark::default(),
             thread,
         }
     }

@@ -19,6 +19,7 @@ use std::ptr;
 use medi_heap::layout;
 
 use crate::context::{Activation, Context, Stub, offsets};
+use crate::watermark;
 
 /// Bytes of stack that stay free below compiled code for the native functions it calls. The readers take the
 /// most: serde_json goes 128 levels deep into a file before it refuses.
@@ -87,7 +88,12 @@ pub unsafe fn enter(
         raised
     };
     CURRENT.set(outer_current);
-    if raised == 0 { Ok(()) } else { Err(Raised) }
+    if raised == 0 {
+        return Ok(());
+    }
+    // SAFETY: this is native code again, called from the outer frames, which are about to be jumped over as well.
+    unsafe { watermark::forget_activation(context) };
+    Err(Raised)
 }
 
 /// How far below its frame pointer [`call_compiled`] saves the last of the registers that Rust expects

@@ -29,4 +29,5 @@ pub mod stubs;
 pub mod thread;
 pub mod trap;
 mod value;
+mod watermark;
 mod work;

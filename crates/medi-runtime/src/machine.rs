@@ -26,6 +26,7 @@ use crate::stack;
 use crate::stats::RunStats;
 use crate::thread::{Limits, Session, Stop};
 use crate::trap::{self, InterruptGuard};
+use crate::watermark;
 
 /// A compiled program.
 pub struct Image {
@@ -246,6 +247,26 @@ unsafe impl Embedder for Frames {
                 stack::visit_roots(context, code, visit);
             }
         }
+    }
+
+    unsafe fn visit_youngest(&self, words: *mut MutatorWords, visit: &mut dyn FnMut(*mut usize)) {
+        let context = words.cast::<Context>();
+        // SAFETY: as above; the heap keeps its part of the contract.
+        unsafe {
+            if !(*context).thread.is_null() {
+                watermark::visit_youngest(context, visit);
+            }
+        }
+    }
+
+    unsafe fn visit_older(
+        &self,
+        words: *mut MutatorWords,
+        visit: &mut dyn FnMut(*mut usize),
+    ) -> bool {
+        let context = words.cast::<Context>();
+        // SAFETY: the context, and the thread once it has run code, stay as long as the mutator is attached.
+        unsafe { watermark::visit_older(context, visit) }
     }
 
     fn allocation_site(&self, words: *mut MutatorWords) -> u32 {

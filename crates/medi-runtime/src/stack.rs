@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use crate::code_map::{CodeMap, Position};
 use crate::context::{Activation, Context};
 use crate::error::Frame;
+use crate::watermark::Watermark;
 
 /// How many places of a call stack are shown at its top and at its bottom when it is too long to show.
 const SHOWN_AT_EACH_END: usize = 12;
@@ -29,7 +30,12 @@ pub struct Frames {
     outer: *const Activation,
     /// The walk ends before the activation whose previous one is this.
     until: Option<*const Activation>,
+    /// Knows the return address that it has taken out of one of the frames.
+    watermark: *const Watermark,
 }
+
+// SAFETY: the pointers are only followed by a walk, whose caller promises that what they point to is still there.
+unsafe impl Send for Frames {}
 
 /// Where a thread left compiled code, so that its frames can be walked later from any thread, as long as it
 /// has not come back.
@@ -37,6 +43,7 @@ pub struct Frames {
 pub(crate) struct Departure {
     left: Activation,
     until: Option<*const Activation>,
+    watermark: *const Watermark,
 }
 
 // SAFETY: the pointers are only followed by `frames`, whose caller promises that what they point to is still there.
@@ -50,14 +57,14 @@ impl Departure {
     /// `None` when it is the whole stack.
     pub unsafe fn of(context: *const Context, until: Option<*const Activation>) -> Departure {
         // SAFETY: the caller promises a valid context.
-        let context = unsafe { &*context };
+        let (context, watermark) = unsafe { (&*context, &raw const (*context).watermark) };
         let left = Activation {
             previous: context.activation,
             exit_fp: context.exit_fp,
             exit_pc: context.exit_pc,
             entry_fp: context.entry_fp,
         };
-        Departure { left, until }
+        Departure { left, until, watermark }
     }
 
     /// # Safety
@@ -68,6 +75,7 @@ impl Departure {
             entry_fp: self.left.entry_fp,
             outer: self.left.previous,
             until: self.until,
+            watermark: self.watermark,
         }
     }
 }
@@ -104,12 +112,20 @@ impl Iterator for Frames {
         }
         let frame = self.next;
         // SAFETY: `frame.fp` is the frame pointer of a compiled function that has not returned: the
-        // caller's frame pointer and the return address lie there, as its prologue put them.
-        let (fp, return_address) =
-            unsafe { (*(frame.fp as *const usize), *((frame.fp + 8) as *const usize)) };
+        // caller's frame pointer and the return address lie there, as its prologue put them. The watermark is
+        // part of the context whose frames these are.
+        let (fp, return_address) = unsafe {
+            (*(frame.fp as *const usize), (*self.watermark).return_address(frame.fp + 8))
+        };
         self.next = RawFrame { fp, return_address };
         Some(frame)
     }
+}
+
+/// The slots of a frame that hold references; they may hold 0.
+pub(crate) fn roots(frame: RawFrame, code: &CodeMap) -> impl Iterator<Item = *mut usize> + '_ {
+    let offsets = code.roots(frame.return_address).unwrap_or(&[]);
+    offsets.iter().map(move |offset| frame.fp.wrapping_add_signed(*offset as isize) as *mut usize)
 }
 
 /// Visits every stack slot of compiled code that holds a reference. A slot may hold 0.
@@ -123,9 +139,7 @@ pub unsafe fn visit_roots(
 ) {
     // SAFETY: passed on.
     for frame in unsafe { Frames::new(context) } {
-        for offset in code.roots(frame.return_address).unwrap_or(&[]) {
-            visit(frame.fp.wrapping_add_signed(*offset as isize) as *mut usize);
-        }
+        roots(frame, code).for_each(&mut *visit);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The `medi` command as its users meet it, and what must hold of the repository as a whole.
 
+mod deep_stack;
 mod examples;
 mod explain;
 mod files;
