@@ -1,6 +1,6 @@
 //! The collector's own thread: who asks it for cycles, and how one waits for them.
 //!
-//! The thread starts with the first request and ends with the heap. Requests that come while a cycle runs are
+//! The thread starts before the first request, which would wait for that else, and ends with the heap. Requests that come while a cycle runs are
 //! served by one cycle after it, the most thorough that was asked for. What the thread finds wrong with the heap
 //! is told to everyone who waits, and to everyone who asks afterwards.
 
@@ -91,8 +91,8 @@ impl Collector {
     /// Asks for a cycle.
     ///
     /// # Panics
-    /// When an earlier one has found the heap corrupted, or the system gives no thread.
-    pub fn ask(&self, heap: &Arc<HeapInner>, kind: Kind) -> Ticket {
+    /// When an earlier one has found the heap corrupted.
+    pub fn ask(&self, kind: Kind) -> Ticket {
         let mut state = self.desk.state();
         if let Some(message) = state.failure.clone() {
             drop(state);
@@ -100,6 +100,16 @@ impl Collector {
         }
         state.asked = state.asked.max(Some(kind));
         let ticket = Ticket { number: state.started + 1, young_will_do: kind < Kind::Full };
+        self.desk.asked.notify_one();
+        ticket
+    }
+
+    /// Starts the thread, once.
+    ///
+    /// # Panics
+    /// When the system gives none.
+    pub fn start(&self, heap: &Arc<HeapInner>) {
+        let mut state = self.desk.state();
         if !state.running {
             state.running = true;
             let (desk, heap) = (Arc::clone(&self.desk), Arc::downgrade(heap));
@@ -108,8 +118,6 @@ impl Collector {
                 .spawn(move || serve(&desk, &heap))
                 .expect("a thread for the collector");
         }
-        self.desk.asked.notify_one();
-        ticket
     }
 
     /// Asks for memory: for what a cycle that is under way brings, if one is and that has not been waited for, and for
@@ -117,11 +125,11 @@ impl Collector {
     ///
     /// # Panics
     /// As [`Collector::ask`].
-    pub fn ask_for_room(&self, heap: &Arc<HeapInner>, tried: Tried) -> (Ticket, Tried) {
+    pub fn ask_for_room(&self, tried: Tried) -> (Ticket, Tried) {
         let alone = self.desk.state().alone;
         match (tried, alone) {
             (Tried::Nothing, Some(number)) => {
-                self.ask(heap, Kind::Due);
+                self.ask(Kind::Due);
                 (Ticket { number, young_will_do: true }, Tried::Soonest)
             }
             (Tried::Soonest, Some(number)) => {
@@ -129,7 +137,7 @@ impl Collector {
             }
             (tried, _) => {
                 let before = if let Tried::Full(times) = tried { times } else { 0 };
-                (self.ask(heap, Kind::Full), Tried::Full(before + 1))
+                (self.ask(Kind::Full), Tried::Full(before + 1))
             }
         }
     }

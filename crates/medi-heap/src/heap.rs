@@ -372,9 +372,13 @@ impl Heap {
 
     /// Attaches the calling thread.
     ///
+    /// # Panics
+    /// When the system gives no thread for the collector, which starts with the first thread that is attached.
+    ///
     /// # Safety
     /// `words` point at words that outlive the mutator, stay in place, and belong to no other mutator.
     pub unsafe fn attach(&self, words: *mut MutatorWords) -> Mutator {
+        self.0.collector.start(&self.0);
         // SAFETY: the same contract.
         unsafe { Mutator::attach(&self.0, words) }
     }

@@ -533,7 +533,7 @@ impl Inner {
                 (taken, space.becomes_due(), space.is_behind())
             };
             if due {
-                self.heap.collector.ask(&self.heap, Kind::Due);
+                self.heap.collector.ask(Kind::Due);
             }
             match taken {
                 Ok(memory) => {
@@ -569,7 +569,7 @@ impl Inner {
         }
         let progress = self.heap.space().allocated_since;
         let ticket;
-        (ticket, patience.tried) = self.heap.collector.ask_for_room(&self.heap, patience.tried);
+        (ticket, patience.tried) = self.heap.collector.ask_for_room(patience.tried);
         self.wait(ticket, deadline);
         let stall = start.elapsed();
         self.heap.note_pause(PauseCause::Stall, stall);
@@ -585,7 +585,7 @@ impl Inner {
     /// # Panics
     /// When the collector has found the heap corrupted.
     fn collect(&self, kind: Kind) {
-        self.wait(self.heap.collector.ask(&self.heap, kind), None);
+        self.wait(self.heap.collector.ask(kind), None);
     }
 
     fn wait(&self, ticket: Ticket, deadline: Option<Instant>) {
