@@ -701,13 +701,18 @@ impl<'a> Flow<'a> {
         for symbol in &summary.returns {
             outer.add(&self.meant(state, *symbol, args));
         }
-        if summary.returns_owned
-            && let Some(site) = self.sites.get(&at)
-        {
-            state.owned.insert(*site);
-            outer.insert(*site);
+        if summary.returns_owned {
+            self.hand_out_owned(state, at, &mut outer);
         }
         outer
+    }
+
+    /// The result of the call at this point is owned memory that the caller has to free or hand on.
+    fn hand_out_owned(&self, state: &mut State, at: Point, result: &mut Set) {
+        if let Some(site) = self.sites.get(&at) {
+            state.owned.insert(*site);
+            result.insert(*site);
+        }
     }
 
     /// A function value gives back what it captured or was given, or keeps it in what it captured. Nothing else: see
@@ -728,11 +733,8 @@ impl<'a> Flow<'a> {
             self.put(callee, &loans, span, local_of(arg), false);
             outer.add(&loans);
         }
-        if self.kind(into).owned
-            && let Some(site) = self.sites.get(&at)
-        {
-            state.owned.insert(*site);
-            outer.insert(*site);
+        if self.kind(into).owned {
+            self.hand_out_owned(state, at, &mut outer);
         }
         outer
     }
