@@ -1,8 +1,8 @@
 //! The collector's own thread: who asks it for cycles, and how one waits for them.
 //!
-//! The thread starts before the first request, which would wait for that else, and ends with the heap. Requests that come while a cycle runs are
-//! served by one cycle after it, the most thorough that was asked for. What the thread finds wrong with the heap
-//! is told to everyone who waits, and to everyone who asks afterwards.
+//! The thread starts with the first mutator, because making a thread takes longer than any pause may, and ends with the
+//! heap. Requests that come while a cycle runs are served by one cycle after it, the most thorough that was asked
+//! for. What the thread finds wrong with the heap is told to everyone who waits, and to everyone who asks afterwards.
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};

@@ -149,8 +149,8 @@ unsafe fn code<'a>(context: *const Context) -> &'a CodeMap {
 /// As [`Frames::new`], on behalf of a thread whose collector calls `visit_older` until nothing is left before it calls
 /// this again, and marks what the thread shades until then.
 pub(crate) unsafe fn visit_youngest(context: *const Context, visit: &mut dyn FnMut(*mut usize)) {
-    // SAFETY: the caller's promise. What was taken out before is in a frame that has not returned: `reached` would
-    // have put it back, and whoever jumps over frames does.
+    // SAFETY: the caller's promise. What was taken out before is still in a frame that has not returned: who returns
+    // from one comes to `pass`, which forgets it, and whoever jumps over one calls `forget_activation` first.
     unsafe {
         let mut state = (*context).watermark.state();
         state.put_back();
