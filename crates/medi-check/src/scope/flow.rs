@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, HashMap};
 use medi_syntax::source::Span;
 
 use super::kinds::{Kind, Kinds};
+use super::live::{Live, first_use};
 use super::sets::{Classes, Set};
-use super::summary::{Fate, Native, Slot, Source, Summary, Symbol, native};
+use super::summary::{Clash, Fate, Native, Slot, Source, Summary, Symbol, native};
 use crate::mir::validate::targets;
 use crate::mir::{
     Function, FunctionId, Local, Operand, Program, Rvalue, ScopeId, StmtKind, TerminatorKind,
@@ -63,10 +64,32 @@ pub struct Entry {
 
 /// Something that is wrong wherever the statement runs.
 pub enum Fault {
-    Kept { value: Operand, loan: usize, into: Option<Local>, callee: Option<(FunctionId, Fate)> },
-    Spawned { value: Operand, loan: usize },
-    FreedInClosure { function: FunctionId, fate: Fate },
-    KeptInClosure { function: FunctionId, fate: Fate },
+    Kept {
+        value: Operand,
+        loan: usize,
+        into: Option<Local>,
+        callee: Option<(FunctionId, Fate)>,
+    },
+    Spawned {
+        value: Operand,
+        loan: usize,
+    },
+    /// The function frees what the first looks into and uses the second, which looks into the same.
+    Clash {
+        function: FunctionId,
+        freed: Operand,
+        used: Operand,
+        loan: usize,
+        clash: Clash,
+    },
+    FreedInClosure {
+        function: FunctionId,
+        fate: Fate,
+    },
+    KeptInClosure {
+        function: FunctionId,
+        fate: Fate,
+    },
 }
 
 /// What the statement ends: the loans, and the operand that it is told to free, with the callee that does it.
@@ -132,6 +155,7 @@ impl<'a> Flow<'a> {
         flow.join_classes();
         flow.seed();
         flow.solve();
+        flow.note_clashes();
         flow.summarise();
         flow
     }
@@ -688,6 +712,7 @@ impl<'a> Flow<'a> {
                 self.summary.frees.entry(own).or_insert(fate);
             }
         }
+        self.clashes(state, function, args, span, faults);
         for symbol in summary.writes.keys() {
             self.note_writes(&self.meant(state, *symbol, args), span);
         }
@@ -705,6 +730,104 @@ impl<'a> Flow<'a> {
             self.hand_out_owned(state, at, &mut outer);
         }
         outer
+    }
+
+    /// What a function frees before it uses another parameter, or captured value, must not be the same memory.
+    fn clashes(
+        &mut self,
+        state: &State,
+        function: FunctionId,
+        args: &[Operand],
+        span: Span,
+        faults: &mut Vec<Fault>,
+    ) {
+        let summaries = self.summaries;
+        for ((freed, used), clash) in &summaries[function.index()].clashes {
+            let Some((freed_by, used_by)) = self.given(*freed, args).zip(self.given(*used, args))
+            else {
+                continue;
+            };
+            let freed = self.captured(state, *freed, freed_by);
+            let used = self.captured(state, *used, used_by);
+            for loan in freed.iter() {
+                if used.contains(loan) {
+                    let (freed, used) = (freed_by.clone(), used_by.clone());
+                    let clash = clash.clone();
+                    faults.push(Fault::Clash { function, freed, used, loan, clash });
+                }
+            }
+            for first in self.symbols_in(&freed) {
+                for second in self.symbols_in(&used) {
+                    if first != second {
+                        let clash = Clash { used: span, ..clash.clone() };
+                        self.summary.clashes.entry((first, second)).or_insert(clash);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The operand that a callee, or a function value as it is made, gets for a symbol.
+    fn given<'o>(&self, symbol: Symbol, operands: &'o [Operand]) -> Option<&'o Operand> {
+        match symbol.source() {
+            Source::Param(index) | Source::Capture(index) => operands.get(index as usize),
+        }
+    }
+
+    /// Finds memory of the caller that is freed here while a value that brought other memory along is used later.
+    fn note_clashes(&mut self) {
+        if self.summary.frees.is_empty() {
+            return;
+        }
+        let function = self.function;
+        let live = Live::new(function);
+        for (block, body) in function.blocks.iter().enumerate() {
+            let Some(mut state) = self.states[block].clone() else { continue };
+            let after = live.after_each(block);
+            for (index, stmt) in body.stmts.iter().enumerate() {
+                let at = Point { block, index };
+                let end = self.ends(&state, &stmt.kind);
+                let freed = self.symbols_in(&end.loans);
+                if !freed.is_empty() {
+                    self.note_clashes_at(&state, at, &end, &freed, &after[index]);
+                }
+                self.step(&mut state, at, &stmt.kind, stmt.span, &mut vec![]);
+            }
+        }
+    }
+
+    fn note_clashes_at(
+        &mut self,
+        state: &State,
+        at: Point,
+        end: &End,
+        freed: &[Symbol],
+        after: &Set,
+    ) {
+        let stmt = &self.function.blocks[at.block].stmts[at.index];
+        let assigned = if let StmtKind::Assign(into, _) = &stmt.kind { Some(*into) } else { None };
+        let name = end.freed.as_ref().and_then(local_of).and_then(|local| self.name(local));
+        for local in after.iter().map(|local| Local(local as u32)) {
+            let held = self.symbols_in(&self.all_of(state, &Operand::Copy(local)));
+            if Some(local) == assigned || held.is_empty() {
+                continue;
+            }
+            let Some(used) = first_use(self.function, at, local) else { continue };
+            let used = self.span_at(used);
+            for pair in freed.iter().flat_map(|first| held.iter().map(|second| (*first, *second))) {
+                if pair.0 != pair.1 && !self.summary.clashes.contains_key(&pair) {
+                    let freed =
+                        Fate { span: stmt.span, name: name.clone(), into: None, through: None };
+                    let clash = Clash { freed, used, user: self.name(local) };
+                    self.summary.clashes.insert(pair, clash);
+                }
+            }
+        }
+    }
+
+    pub fn span_at(&self, at: Point) -> Span {
+        let block = &self.function.blocks[at.block];
+        block.stmts.get(at.index).map_or(block.terminator.span, |stmt| stmt.span)
     }
 
     /// The result of the call at this point is owned memory that the caller has to free or hand on.
@@ -802,6 +925,7 @@ impl<'a> Flow<'a> {
                 faults.push(Fault::FreedInClosure { function, fate: fate.clone() });
             }
         }
+        self.clashes(state, function, captures, span, faults);
         for (symbol, fate) in &summary.keeps {
             let Source::Capture(capture) = symbol.source() else {
                 if let Symbol::Outer(_) = symbol {

@@ -8,6 +8,7 @@ use medi_syntax::source::{SourceMap, Span};
 use super::flow::{End, Fault, Flow, LoanKind, Point, State, local_of};
 use super::live::{Live, first_use, leads_around};
 use super::sets::Set;
+use super::summary::Clash;
 use super::words::Words;
 use crate::mir::{Local, Operand, StmtKind, TerminatorKind};
 use crate::types::Ty;
@@ -522,6 +523,12 @@ impl<'a> Reporter<'a> {
                 }
                 self.spawned(&value, loan, span)
             }
+            Fault::Clash { function, freed, used, loan, clash } => {
+                if !self.told.insert(loan) {
+                    return;
+                }
+                self.clash(function.index(), &freed, &used, loan, &clash, span)
+            }
             Fault::FreedInClosure { function, fate } => {
                 let name = fate.name.map_or("this memory".to_owned(), |name| format!("`{name}`"));
                 let message = format!("a function value cannot free {name}");
@@ -619,6 +626,49 @@ impl<'a> Reporter<'a> {
             .label(memory.span, words.belongs(memory))
             .why("collected objects may live on when the scope has ended")
             .help("let the function store a copy: `promote(…)`")
+    }
+
+    /// A callee frees memory, and uses it through another argument.
+    fn clash(
+        &self,
+        function: usize,
+        freed: &Operand,
+        used: &Operand,
+        loan: usize,
+        clash: &Clash,
+        span: Span,
+    ) -> Diagnostic {
+        let words = &self.words;
+        let callee = &self.flow().program.functions[function];
+        let (value, other) = (words.operand(freed), words.operand(used));
+        let memory = &self.flow().loans[loan];
+        let by = match &callee.captures {
+            None => format!("`{}`", callee.name),
+            Some(_) => "this function value".to_owned(),
+        };
+        let message = if value == other {
+            format!("{by} frees {value} and uses it afterwards: it is given twice")
+        } else {
+            format!(
+                "{by} frees {value} and uses {other} afterwards, which looks into the same memory"
+            )
+        };
+        let name = |name: &Option<String>| {
+            name.as_ref().map_or("this memory".to_owned(), |name| format!("`{name}`"))
+        };
+        let user =
+            clash.user.as_ref().map_or("used here".to_owned(), |n| format!("`{n}` is used here"));
+        let mut diagnostic = Diagnostic::error("M0203", message, span, "given here");
+        if clash.freed.span != span {
+            let freed = format!("{} is freed here", name(&clash.freed.name));
+            diagnostic = diagnostic.label(clash.freed.span, freed);
+        }
+        if clash.used != span && clash.used != clash.freed.span {
+            diagnostic = diagnostic.label(clash.used, user);
+        }
+        diagnostic
+            .label(memory.span, words.belongs(memory))
+            .help("give it memory of its own, or let it free after the last use")
     }
 
     fn spawned(&self, value: &Operand, loan: usize, span: Span) -> Diagnostic {

@@ -47,6 +47,15 @@ pub struct Fate {
     pub through: Option<u32>,
 }
 
+/// A function frees what one value looks into, and uses another value afterwards.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Clash {
+    pub freed: Fate,
+    pub used: Span,
+    /// The value that is used, when it has a name.
+    pub user: Option<String>,
+}
+
 /// The effects of one function; a larger summary allows its callers less.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Summary {
@@ -55,6 +64,8 @@ pub struct Summary {
     /// The result may own memory that the function made.
     pub returns_owned: bool,
     pub frees: BTreeMap<Symbol, Fate>,
+    /// The first is freed before the last use of the second: they must not be the same memory.
+    pub clashes: BTreeMap<(Symbol, Symbol), Clash>,
     /// Stored in collected memory.
     pub keeps: BTreeMap<Symbol, Fate>,
     /// Given to a task that may outlive the call.
@@ -76,6 +87,7 @@ impl Summary {
         !self.returns.is_subset(&other.returns)
             || self.returns_owned && !other.returns_owned
             || more(&self.frees, &other.frees)
+            || self.clashes.keys().any(|pair| !other.clashes.contains_key(pair))
             || more(&self.keeps, &other.keeps)
             || more(&self.spawns, &other.spawns)
             || self.writes.keys().any(|symbol| !other.writes.contains_key(symbol))

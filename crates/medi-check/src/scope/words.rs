@@ -69,8 +69,7 @@ impl Words<'_> {
     }
 
     pub fn span_at(&self, at: Point) -> Span {
-        let block = &self.flow.function.blocks[at.block];
-        block.stmts.get(at.index).map_or(block.terminator.span, |stmt| stmt.span)
+        self.flow.span_at(at)
     }
 
     pub fn returns_at(&self, at: Point) -> bool {
