@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use medi_check::check::check;
-use medi_check::lower::lower_checked;
+use medi_check::lower::{check_library, lower_checked};
 use medi_check::{library, mir};
 use medi_syntax::ast::Module;
 use medi_syntax::diagnostic::{Diagnostic, Severity};
@@ -60,13 +60,13 @@ pub fn compile(
     let (checked, problems) = check(&sources, &modules, goal == Goal::Program && parsed);
     diagnostics.extend(problems);
     let mut program = None;
-    if let Some(checked) = checked.filter(|_| parsed)
-        && checked.main.is_some()
-    {
-        match lower_checked(checked, &sources) {
+    match checked.filter(|_| parsed) {
+        Some(checked) if checked.main.is_some() => match lower_checked(checked, &sources) {
             Ok(lowered) => program = Some(lowered),
             Err(problems) => diagnostics.extend(problems),
-        }
+        },
+        Some(library) => diagnostics.extend(check_library(library, &sources)),
+        None => {}
     }
     report(&sources, &diagnostics, errors);
     if diagnostics.iter().any(is_error) {

@@ -54,10 +54,11 @@ use crate::types::{TyId, Types};
 /// # Panics
 /// If the program has no `main`, or breaks a promise of [`crate::hir`].
 pub fn lower(program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>> {
-    on_deep_stack(|| lower_here(program, |_| vec![]))
+    on_deep_stack(|| lower_here(program, None))
 }
 
-/// As [`lower`], and no program that the scope checker has something against.
+/// As [`lower`], and no program that the scope checker has something against, be it in functions that `main` does not
+/// reach.
 ///
 /// # Errors
 /// What is wrong with an instantiation, or else with the use of scope memory.
@@ -68,7 +69,12 @@ pub fn lower_checked(
     program: hir::Program,
     sources: &SourceMap,
 ) -> Result<mir::Program, Vec<Diagnostic>> {
-    on_deep_stack(|| lower_here(program, |lowered| scope_checker::check(lowered, sources)))
+    on_deep_stack(|| lower_here(program, Some(sources)))
+}
+
+/// What is wrong with the functions of files without a `main`.
+pub fn check_library(program: hir::Program, sources: &SourceMap) -> Vec<Diagnostic> {
+    on_deep_stack(|| check_library_here(program, sources))
 }
 
 fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -85,20 +91,26 @@ fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 fn lower_here(
     mut program: hir::Program,
-    check: impl FnOnce(&mir::Program) -> Vec<Diagnostic>,
+    checked_with: Option<&SourceMap>,
 ) -> Result<mir::Program, Vec<Diagnostic>> {
     let types = std::mem::take(&mut program.types);
     let mut lowering = Lowering::new(&program, types);
     let (main, main_args) = lowering.entry();
     lowering.run();
+    let reached = lowering.functions.len();
+    if let Some(sources) = checked_with {
+        lowering.unreached(sources);
+    }
     if !lowering.diagnostics.is_empty() {
         return Err(lowering.diagnostics);
     }
     let mut lowered = lowering.finish(main, main_args);
-    let wrong = check(&lowered);
-    if !wrong.is_empty() {
+    let wrong = checked_with.map(|sources| scope_checker::check(&lowered, sources));
+    if let Some(wrong) = wrong.filter(|wrong| !wrong.is_empty()) {
         return Err(wrong);
     }
+    // What `main` reaches was asked for first, and asks for nothing behind it.
+    lowered.functions.truncate(reached);
     values::run(&mut lowered, &program.lang);
     inline::run(&mut lowered);
     reuse::run(&mut lowered);
@@ -109,6 +121,17 @@ fn lower_here(
         assert!(violations.is_empty(), "the lowering made wrong MIR:\n{}", violations.join("\n"));
     }
     Ok(lowered)
+}
+
+fn check_library_here(mut program: hir::Program, sources: &SourceMap) -> Vec<Diagnostic> {
+    let types = std::mem::take(&mut program.types);
+    let mut lowering = Lowering::new(&program, types);
+    lowering.unreached(sources);
+    if !lowering.diagnostics.is_empty() {
+        return lowering.diagnostics;
+    }
+    // The scope checker treats no function differently for being the first.
+    scope_checker::check(&lowering.finish(mir::FunctionId(0), None), sources)
 }
 
 /// What the MIR function that an [`Instance`] asks for is called with.
@@ -207,6 +230,38 @@ impl<'h> Lowering<'h> {
             let function = func::lower_instance(self, instance);
             self.functions[id.index()] = Some(function);
         }
+    }
+
+    /// Makes the functions of the user's files that nothing asked for, so that they can be checked: generic ones for
+    /// `int`, which has all that a type parameter can be asked for. What is wrong with those instances only, nobody
+    /// wrote.
+    fn unreached(&mut self, sources: &SourceMap) {
+        let funcs = self.hir.funcs.iter().enumerate();
+        let own = funcs.filter(|(_, func)| {
+            !sources.file(func.span.file).library && matches!(func.body, hir::Body::Checked(_))
+        });
+        let (generic, plain): (Vec<_>, Vec<_>) = own
+            .map(|(index, func)| (FuncId(index as u32), func))
+            .filter(|(id, _)| !self.instance_counts.contains_key(id))
+            .partition(|(_, func)| func.type_params > 0);
+        for (id, func) in plain {
+            self.instance(id, vec![], Entry::Direct, func.span, None);
+        }
+        self.run();
+        let wrong = self.diagnostics.len();
+        for (id, func) in generic {
+            if !self.instance_counts.contains_key(&id) {
+                self.instance(
+                    id,
+                    vec![Types::INT; func.type_params],
+                    Entry::Direct,
+                    func.span,
+                    None,
+                );
+            }
+        }
+        self.run();
+        self.diagnostics.truncate(wrong);
     }
 
     fn finish(self, main: mir::FunctionId, main_args: Option<TyId>) -> mir::Program {

@@ -102,10 +102,10 @@ pub fn first_use(function: &Function, after: Point, local: Local) -> Option<Poin
     None
 }
 
-/// Whether a way leads from behind one point to another without the third.
+/// Whether a way leads from one point to another without the third.
 pub fn leads_around(function: &Function, from: Point, to: Point, avoided: Point) -> bool {
     let mut seen = HashSet::new();
-    let mut work = vec![Point { block: from.block, index: from.index + 1 }];
+    let mut work = vec![from];
     while let Some(start) = work.pop() {
         let len = function.blocks[start.block].stmts.len();
         let within = |point: Point| point.block == start.block && point.index >= start.index;

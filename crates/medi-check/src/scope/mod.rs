@@ -36,7 +36,7 @@ use crate::mir::{Function, Program, Rvalue, StmtKind};
 /// What is wrong with a program's use of scope memory; each thing once, however many instances of a generic
 /// function show it.
 pub fn check(program: &Program, sources: &SourceMap) -> Vec<Diagnostic> {
-    if !program.functions.iter().any(makes_memory) {
+    if !program.functions.iter().any(has_memory) {
         return vec![];
     }
     let mut kinds = Kinds::new(program);
@@ -63,13 +63,15 @@ pub fn check(program: &Program, sources: &SourceMap) -> Vec<Diagnostic> {
     diagnostics
 }
 
-fn makes_memory(function: &Function) -> bool {
-    function.blocks.iter().flat_map(|block| &block.stmts).any(|stmt| {
-        let StmtKind::Assign(_, rvalue) = &stmt.kind else { return false };
-        matches!(
+/// Makes memory, or frees what it was given: a file without `main` may do only this.
+fn has_memory(function: &Function) -> bool {
+    function.blocks.iter().flat_map(|block| &block.stmts).any(|stmt| match &stmt.kind {
+        StmtKind::Free(_) => true,
+        StmtKind::Assign(_, rvalue) => matches!(
             rvalue,
             Rvalue::Allocate { .. } | Rvalue::NewOwn { .. } | Rvalue::OwnedBuffer { .. }
-        )
+        ),
+        _ => false,
     })
 }
 

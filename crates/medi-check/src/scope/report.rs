@@ -162,13 +162,19 @@ impl<'a> Reporter<'a> {
                     .help("copy the plain values that are needed before the scope ends");
             }
         };
-        let mut diagnostic = diagnostic
-            .help(format!("copy it to collected memory: `return promote({text})`"))
-            .edit(span, format!("promote({text})"));
-        if let Some(declared) = self.declared_result(&self.words.type_name(victim)) {
-            diagnostic = diagnostic.edit(declared, copied);
+        let diagnostic =
+            diagnostic.help(format!("copy it to collected memory: `return promote({text})`"));
+        let declared = self.declared_result(&self.words.type_name(victim));
+        match declared {
+            Some(declared) => {
+                diagnostic.edit(span, format!("promote({text})")).edit(declared, copied)
+            }
+            None if self.flow().function.captures.is_some() => {
+                diagnostic.edit(span, format!("promote({text})"))
+            }
+            // A type that is written in other words than these.
+            None => diagnostic,
         }
-        diagnostic
     }
 
     /// Where the function's head says what it gives, when it says exactly this.
@@ -353,8 +359,9 @@ impl<'a> Reporter<'a> {
                 .label(memory.span, self.allocated(loan))
                 .help("free it once");
         }
-        let site = self.site(loan).unwrap_or(Point { block: 0, index: 0 });
-        let maybe = leads_around(self.flow().function, site, usage, at);
+        let behind = |site: Point| Point { index: site.index + 1, ..site };
+        let start = self.site(loan).map_or(Point { block: 0, index: 0 }, behind);
+        let maybe = leads_around(self.flow().function, start, usage, at);
         let (message, help) = match self.condition(at).filter(|_| maybe) {
             Some((cond, true)) => (
                 format!("{value} may already be freed here: it is when `{cond}` is true"),

@@ -38,12 +38,14 @@ pub fn errors_of(name: &str, text: &str) -> (SourceMap, Vec<Diagnostic>) {
         add(&mut sources, path, text, true);
     }
     add(&mut sources, name, text, false);
-    let (program, found) = check::check(&sources, &modules, true);
+    let (program, found) = check::check(&sources, &modules, text.contains("func main("));
     diagnostics.extend(found);
-    if let Some(program) = program
-        && let Err(found) = lower::lower_checked(program, &sources)
-    {
-        diagnostics.extend(found);
+    match program {
+        Some(program) if program.main.is_some() => {
+            diagnostics.extend(lower::lower_checked(program, &sources).err().unwrap_or_default());
+        }
+        Some(library) => diagnostics.extend(lower::check_library(library, &sources)),
+        None => {}
     }
     (sources, diagnostics)
 }

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use crate::support::{compare, files, finished, medi, root, transcript};
+use crate::support::{compare, files, finished, medi, root, text, transcript};
 
 /// Collections at (almost) every allocation find a missing root; slower programs say `// stress: off`.
 const STRESS: &[&str] = &["--gc-collect-every", "3", "--gc-verify", "--gc-poison"];
@@ -68,5 +68,17 @@ fn programs_print_what_they_should() {
 fn programs_print_the_same_when_every_third_allocation_collects() {
     if std::env::var_os("UPDATE").is_none() {
         check_all("run", STRESS, |source| source.contains("// stress: off"));
+    }
+}
+
+#[test]
+fn check_looks_into_the_functions_of_a_file_without_main() {
+    for name in ["35_library", "36_never_called"] {
+        let wrong = format!("crates/medi-check/tests/scopes/{name}.medi");
+        let found = finished(&mut medi(&["check", &wrong]));
+        assert_eq!(found.status.code(), Some(3), "{}", text(&found.stderr));
+        assert!(text(&found.stderr).contains("M0101"), "{}", text(&found.stderr));
+        let right = wrong.replace(".medi", ".twin.medi");
+        assert_eq!(transcript(&finished(&mut medi(&["check", &right]))), "");
     }
 }
