@@ -14,7 +14,7 @@ use crate::measure::{Cost, median, run};
 /// Run from the top of the repository, after `cargo build --release`.
 #[derive(Args)]
 pub struct Tune {
-    /// Curves: growth, young-trigger, memory, pacing; all of them when none is named.
+    /// Curves: growth, young-trigger, memory, pacing, markers; all of them when none is named.
     curve: Vec<String>,
     /// Rounds: each value is tried once in each.
     #[arg(long, default_value_t = 3)]
@@ -88,6 +88,17 @@ const CURVES: &[Curve] = &[
             &["--memory", "384MB", "--gc-pacing", "0.5"],
             &["--memory", "384MB", "--gc-pacing", "1.5"],
             &["--memory", "384MB", "--gc-pacing", "4"],
+        ],
+    },
+    Curve {
+        name: "markers",
+        program: CHURN,
+        small: SMALL_CHURN,
+        runs: &[
+            &["--memory", "290MB", "--gc-markers", "1"],
+            &["--memory", "290MB", "--gc-markers", "2"],
+            &["--memory", "384MB", "--gc-markers", "1"],
+            &["--memory", "384MB", "--gc-markers", "2"],
         ],
     },
 ];

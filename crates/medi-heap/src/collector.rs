@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::cycle;
 use crate::heap::HeapInner;
+use crate::mark;
 use crate::os;
 
 /// What a cycle is asked to do, from the least to the most.
@@ -104,7 +105,7 @@ impl Collector {
         ticket
     }
 
-    /// Starts the thread, once.
+    /// Starts the thread, and those that help it to mark, once.
     ///
     /// # Panics
     /// When the system gives none.
@@ -112,11 +113,12 @@ impl Collector {
         let mut state = self.desk.state();
         if !state.running {
             state.running = true;
+            for i in 1..heap.options.markers.get() {
+                let markers = Arc::clone(&heap.markers);
+                spawn(format!("medi-marker-{i}"), move || mark::help(&markers));
+            }
             let (desk, heap) = (Arc::clone(&self.desk), Arc::downgrade(heap));
-            thread::Builder::new()
-                .name("medi-collector".into())
-                .spawn(move || serve(&desk, &heap))
-                .expect("a thread for the collector");
+            spawn("medi-collector".into(), move || serve(&desk, &heap));
         }
     }
 
@@ -191,6 +193,12 @@ impl Collector {
         self.desk.state().quit = true;
         self.desk.asked.notify_one();
     }
+}
+
+/// # Panics
+/// When the system gives no thread.
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) {
+    thread::Builder::new().name(name).spawn(run).expect("a thread for the collector");
 }
 
 fn serve(desk: &Desk, heap: &Weak<HeapInner>) {

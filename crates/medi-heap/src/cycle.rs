@@ -282,7 +282,8 @@ impl<'a> Cycle<'a> {
             }
         }
         self.times.mark = start.elapsed() - self.within.took;
-        self.times.mark_cpu_ns = os::thread_cpu_ns() - cpu - self.within.cpu_ns;
+        let own = os::thread_cpu_ns() - cpu - self.within.cpu_ns;
+        self.times.mark_cpu_ns = own + marker.helpers_cpu_ns();
     }
 
     /// Marks what was handed over, and all that it reaches. A full cycle makes way for young ones that are due.
@@ -291,11 +292,12 @@ impl<'a> Cycle<'a> {
     /// As for `mark`.
     unsafe fn mark_interruptibly(&mut self, marker: &mut Marker, outer: &mut Option<&mut Marker>) {
         let heap = self.heap;
+        let helpers = (heap.options.markers.get() > 1).then(|| &*heap.markers);
         loop {
             take_mail(heap, marker, outer);
             let interrupt = || heap.inbox.is_crowded() || self.makes_way();
             // SAFETY: the same contract.
-            if unsafe { marker.drain(interrupt) } == Drained::All {
+            if unsafe { marker.drain(helpers, interrupt) } == Drained::All {
                 return;
             }
             if self.makes_way()
@@ -497,6 +499,7 @@ impl<'a> Cycle<'a> {
                 began: self.started - heap.made,
                 flip: times.flip,
                 mark: times.mark,
+                mark_cpu: Duration::from_nanos(times.mark_cpu_ns),
                 whole: times.whole,
                 rounds: self.rounds,
                 marked_objects: marked.objects,

@@ -21,6 +21,7 @@ use crate::large::Spans;
 use crate::layout::{COLOUR_FIRST, MutatorWords};
 use crate::liveness::Liveness;
 use crate::log::Inbox;
+use crate::mark::Markers;
 use crate::mutator::{Epoch, Mutator, Seat};
 use crate::options::{Options, Plant};
 use crate::pace::Pacer;
@@ -66,6 +67,7 @@ pub(crate) struct HeapInner {
     pub embedder: Arc<dyn Embedder>,
     pub delays: Delays,
     pub collector: Collector,
+    pub markers: Arc<Markers>,
     pub handshakes: Handshakes<Seat>,
     epochs: Mutex<Epochs>,
     pacer: Mutex<Pacer>,
@@ -269,6 +271,7 @@ fn for_each_slot_between(
 impl Drop for HeapInner {
     fn drop(&mut self) {
         self.collector.quit();
+        self.markers.quit();
         self.cleaners.end();
     }
 }
@@ -284,6 +287,7 @@ impl Heap {
             options,
             embedder,
             collector: Collector::default(),
+            markers: Arc::new(Markers::new()),
             handshakes: Handshakes::new(),
             epochs: Mutex::new(Epochs { current: first, next: first }),
             pacer: Mutex::new(Pacer::new()),

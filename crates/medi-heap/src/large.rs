@@ -96,10 +96,16 @@ impl Spans {
         self.state(page).load(Ordering::Relaxed)
     }
 
-    /// Marks the object at `page`. Only the marker does this.
+    /// Marks the object at `page`. Only the marker does this, while it is alone.
     #[inline]
     pub fn set_mark(&self, page: u32, mark: u8) {
         self.state(page).store(mark, Ordering::Relaxed);
+    }
+
+    /// The same where other markers may do so; returns the mark before.
+    #[inline]
+    pub fn swap_mark(&self, page: u32, mark: u8) -> u8 {
+        self.state(page).swap(mark, Ordering::Relaxed)
     }
 
     /// The number of the last flip that the thread had passed that allocated the object at `page`.

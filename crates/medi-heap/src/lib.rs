@@ -39,6 +39,7 @@ mod cleaner;
 mod cleaner_table;
 mod collector;
 mod coverage;
+mod crew;
 mod cycle;
 mod delay;
 mod embedder;

@@ -13,11 +13,17 @@
 //!
 //! Threads run meanwhile. They may write the references of an object that is being scanned, which is why
 //! slots are read as whole words; what a slot held at the flip is in a log if it is not there any more.
+//!
+//! Several markers share work through a [`Crew`], when there is much of it. Two may come to one object at the same time:
+//! whoever changes its state has marked it (I18).
 
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::coverage::marked_granules;
+use crate::crew::{Crew, Rest, Taken};
 use crate::geometry::Geometry;
 use crate::large::Spans;
 use crate::layout::{
@@ -26,6 +32,7 @@ use crate::layout::{
 };
 use crate::liveness::Liveness;
 use crate::options::Plant;
+use crate::os;
 use crate::types::{SizeRule, Tracing, TypeInfo, array_room};
 
 /// How many references are on their way from memory at a time; a power of two.
@@ -36,6 +43,12 @@ const PIECE: usize = 512;
 /// References between two looks at whether marking should be interrupted: a fraction of a millisecond. Few in debug
 /// builds, so that small tests see interruptions.
 const PATIENCE: u32 = if cfg!(debug_assertions) { 1 << 6 } else { 1 << 13 };
+/// References between two looks at whether another marker is hungry.
+const GENEROSITY: u32 = PATIENCE / 16;
+/// A marker with fewer references than this on its stack keeps them.
+const SHARED: usize = if cfg!(debug_assertions) { 4 } else { 128 };
+/// How long the leader waits for work before it looks whether marking should be interrupted.
+const WAIT: Duration = Duration::from_micros(100);
 
 /// How far marking has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,16 +101,56 @@ impl MarkStack {
         self.top.pop()
     }
 
+    /// Gives a part away that is worth it: what was pushed first, which tends to lead farthest.
+    fn split(&mut self) -> Option<Vec<usize>> {
+        if !self.full.is_empty() {
+            return Some(self.full.swap_remove(0));
+        }
+        let half = self.top.len() / 2;
+        (half >= SHARED / 2).then(|| self.top.drain(..half).collect())
+    }
+
+    fn adopt(&mut self, chunk: Vec<usize>) {
+        self.full.push(chunk);
+    }
+
     fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.full.iter().chain([&self.top]).flatten().copied()
     }
 }
 
-/// The rest of an array that is being marked in pieces.
-struct Piece {
+/// The elements from `next` to `end` of an array that is being marked in pieces.
+pub(crate) struct Piece {
     array: usize,
     next: usize,
+    end: usize,
 }
+
+/// What one marker gives another.
+pub(crate) enum Share {
+    References(Vec<usize>),
+    Piece(Piece),
+}
+
+/// What a helper has to know of a marking.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    types: Arc<Vec<TypeInfo>>,
+    liveness: Liveness,
+    restamp: bool,
+    interrupted: bool,
+    plant: Option<Plant>,
+}
+
+/// What a helper has found.
+pub(crate) struct Finding {
+    marked: Marked,
+    weak_cells: Vec<usize>,
+    cpu_ns: u64,
+}
+
+/// The markers of a heap.
+pub(crate) type Markers = Crew<Plan, Share, Finding>;
 
 /// A type as the inner loop wants it: 16 bytes, no pointers to follow.
 #[derive(Clone, Copy)]
@@ -132,10 +185,11 @@ pub(crate) struct Marked {
     pub bytes: u64,
 }
 
-/// One marking.
+/// One marking, or a helper's part in it.
 pub(crate) struct Marker<'a> {
-    types: &'a [TypeInfo],
+    types: &'a Arc<Vec<TypeInfo>>,
     briefs: Vec<Brief>,
+    liveness: Liveness,
     geometry: Geometry,
     spans: Spans,
     mark: u8,
@@ -150,6 +204,7 @@ pub(crate) struct Marker<'a> {
     pieces: Vec<Piece>,
     weak_cells: Vec<usize>,
     marked: Marked,
+    helpers_cpu_ns: u64,
     restamp: bool,
     plant: Option<Plant>,
 }
@@ -168,7 +223,7 @@ fn prefetch(address: usize) {
 
 impl<'a> Marker<'a> {
     pub fn new(
-        types: &'a [TypeInfo],
+        types: &'a Arc<Vec<TypeInfo>>,
         liveness: Liveness,
         restamp: bool,
         plant: Option<Plant>,
@@ -178,6 +233,7 @@ impl<'a> Marker<'a> {
         Marker {
             types,
             briefs: types.iter().map(Brief::new).collect(),
+            liveness,
             geometry,
             spans,
             mark,
@@ -189,6 +245,7 @@ impl<'a> Marker<'a> {
             pieces: Vec::new(),
             weak_cells: Vec::new(),
             marked: Marked::default(),
+            helpers_cpu_ns: 0,
             restamp,
             plant,
         }
@@ -208,6 +265,11 @@ impl<'a> Marker<'a> {
     /// Objects marked so far.
     pub fn objects(&self) -> u64 {
         self.marked.objects
+    }
+
+    /// CPU time that helpers have spent on it so far.
+    pub fn helpers_cpu_ns(&self) -> u64 {
+        self.helpers_cpu_ns
     }
 
     /// What was added and has not been looked at, arrays that are marked in pieces left out.
@@ -251,22 +313,122 @@ impl<'a> Marker<'a> {
     }
 
     /// Marks everything that the roots reach; stops halfway when `interrupt` says so, which is asked every
-    /// [`PATIENCE`] references.
+    /// [`PATIENCE`] references. With `helpers`, it shares the work with them once there is enough of it; they mark only while
+    /// this runs.
     ///
     /// # Safety
     /// Every root added, as every reference slot reachable from them, holds zero or the address of an object of this
     /// heap that no sweep has freed; every thread has passed the flip.
-    pub unsafe fn drain(&mut self, mut interrupt: impl FnMut() -> bool) -> Drained {
+    ///
+    /// # Panics
+    /// When it finds the heap corrupted, or a helper has.
+    pub unsafe fn drain(
+        &mut self,
+        helpers: Option<&Markers>,
+        mut interrupt: impl FnMut() -> bool,
+    ) -> Drained {
+        let mut share = false;
+        let pause = |marker: &mut Self| {
+            share = helpers.is_some() && marker.has_much();
+            share || interrupt()
+        };
+        // SAFETY: the same contract.
+        match unsafe { self.drain_own::<false>(pause) } {
+            Drained::Interrupted if share => {}
+            drained => return drained,
+        }
+        let shift = helpers.expect("someone to share with").open(self.plan());
+        let mut looks = 0;
+        let drained = loop {
+            let pause = |marker: &mut Self| {
+                if shift.is_hungry()
+                    && let Some(work) = marker.spare()
+                {
+                    shift.give(work);
+                }
+                looks += 1;
+                looks % (PATIENCE / GENEROSITY) == 0 && interrupt()
+            };
+            // SAFETY: the same contract.
+            if unsafe { self.drain_own::<true>(pause) } == Drained::Interrupted {
+                break Drained::Interrupted;
+            }
+            match shift.take(WAIT) {
+                Taken::Work(work) => self.adopt(work),
+                Taken::Nothing if interrupt() => break Drained::Interrupted,
+                Taken::Nothing => {}
+                Taken::Over => break Drained::All,
+            }
+        };
+        let Rest { work, findings } = shift.call_back();
+        work.into_iter().for_each(|work| self.adopt(work));
+        for Finding { marked, weak_cells, cpu_ns } in findings {
+            self.marked.objects += marked.objects;
+            self.marked.bytes += marked.bytes;
+            self.weak_cells.extend(weak_cells);
+            self.helpers_cpu_ns += cpu_ns;
+        }
+        drained
+    }
+
+    fn plan(&self) -> Plan {
+        Plan {
+            types: Arc::clone(self.types),
+            liveness: self.liveness,
+            restamp: self.restamp,
+            interrupted: self.interrupted,
+            plant: self.plant,
+        }
+    }
+
+    /// Whether there is enough to mark to call for help.
+    fn has_much(&self) -> bool {
+        let on_stack = self.stack.top.len() >= 2 * SHARED || !self.stack.full.is_empty();
+        on_stack || self.pieces.iter().any(|piece| piece.end - piece.next > PIECE)
+    }
+
+    /// A part of what there is to mark, if there is enough for two.
+    fn spare(&mut self) -> Option<Share> {
+        if let Some(chunk) = self.stack.split() {
+            return Some(Share::References(chunk));
+        }
+        let last = self.pieces.last_mut()?;
+        let left = last.end - last.next;
+        if left <= PIECE {
+            return (self.pieces.len() > 1).then(|| Share::Piece(self.pieces.swap_remove(0)));
+        }
+        let middle = last.next + left / 2;
+        let upper = Piece { next: middle, ..*last };
+        last.end = middle;
+        Some(Share::Piece(upper))
+    }
+
+    fn adopt(&mut self, work: Share) {
+        match work {
+            Share::References(chunk) => self.stack.adopt(chunk),
+            Share::Piece(piece) => self.pieces.push(piece),
+        }
+    }
+
+    /// Marks what this marker has; stops halfway when `pause` says so. With `TOGETHER` others do the same.
+    ///
+    /// # Safety
+    /// As for `drain`.
+    unsafe fn drain_own<const TOGETHER: bool>(
+        &mut self,
+        mut pause: impl FnMut(&mut Self) -> bool,
+    ) -> Drained {
+        let rest = if TOGETHER { GENEROSITY } else { PATIENCE };
         let geometry = self.geometry;
         let mut ring = [0usize; RING];
         let mut at = 0;
         let mut idle = 0;
-        let mut patience = PATIENCE;
+        let mut patience = rest;
         loop {
             patience -= 1;
             if patience == 0 {
-                patience = PATIENCE;
-                if interrupt() {
+                patience = rest;
+                if pause(self) {
                     ring.into_iter()
                         .filter(|address| *address != 0)
                         .for_each(|at| self.stack.push(at));
@@ -300,9 +462,9 @@ impl<'a> Marker<'a> {
                 // SAFETY: the caller vouches for every reference.
                 unsafe {
                     if geometry.is_small(ready) {
-                        self.visit_small(ready);
+                        self.visit_small::<TOGETHER>(ready);
                     } else {
-                        self.visit_large(ready);
+                        self.visit_large::<TOGETHER>(ready);
                     }
                 }
             }
@@ -312,7 +474,7 @@ impl<'a> Marker<'a> {
     /// # Safety
     /// As for `drain`, with `address` one of the references, to a small object.
     #[inline(always)]
-    unsafe fn visit_small(&mut self, address: usize) {
+    unsafe fn visit_small<const TOGETHER: bool>(&mut self, address: usize) {
         let (geometry, mark) = (self.geometry, self.mark);
         let metadata = Geometry::metadata(address);
         // SAFETY: the address is an object's, so its slab is committed.
@@ -326,13 +488,22 @@ impl<'a> Marker<'a> {
             return;
         }
         geometry.touch(block, mark);
-        self.marked.objects += 1;
+        // Whether this marker, and no other, has put the object into its new state.
+        let set = |new| {
+            if TOGETHER {
+                return metadata.swap(new, Ordering::Relaxed) == old;
+            }
+            metadata.store(new, Ordering::Relaxed);
+            true
+        };
         if old & meta::NO_REFS != 0 {
             let left = (BLOCK - address % BLOCK) / GRANULE;
             // SAFETY: the metadata from here to the end of the block is one run.
             let granules = unsafe { marked_granules(metadata, left) };
-            self.marked.bytes += (granules.unwrap_or(1) * GRANULE) as u64;
-            metadata.store(old & !meta::STATE | mark, Ordering::Relaxed);
+            if set(old & !meta::STATE | mark) {
+                self.marked.objects += 1;
+                self.marked.bytes += (granules.unwrap_or(1) * GRANULE) as u64;
+            }
             return;
         }
         // SAFETY: a live object starts with its type.
@@ -344,7 +515,6 @@ impl<'a> Marker<'a> {
         } else {
             brief.size as usize
         };
-        self.marked.bytes += bytes as u64;
         let mut new = old & !meta::STATE | mark;
         if old & meta::STATE == 0 {
             new |= if brief.leaf { meta::NO_REFS } else { 0 };
@@ -357,7 +527,11 @@ impl<'a> Marker<'a> {
                 unsafe { (*Geometry::metadata(address).add(last)).store(end, Ordering::Relaxed) };
             }
         }
-        metadata.store(new, Ordering::Relaxed);
+        if !set(new) {
+            return;
+        }
+        self.marked.objects += 1;
+        self.marked.bytes += bytes as u64;
         if self.restamp {
             // SAFETY: the object is live.
             unsafe { restamp(address) };
@@ -382,7 +556,7 @@ impl<'a> Marker<'a> {
     /// # Safety
     /// As for `drain`, with `address` one of the references, not to a small object.
     #[cold]
-    unsafe fn visit_large(&mut self, address: usize) {
+    unsafe fn visit_large<const TOGETHER: bool>(&mut self, address: usize) {
         let Some(page) = self.spans.find(address) else {
             assert!(
                 self.interrupted,
@@ -396,7 +570,13 @@ impl<'a> Marker<'a> {
         {
             return;
         }
-        self.spans.set_mark(page, self.mark);
+        if TOGETHER {
+            if self.spans.swap_mark(page, self.mark) != state {
+                return;
+            }
+        } else {
+            self.spans.set_mark(page, self.mark);
+        }
         self.marked.objects += 1;
         // SAFETY: a large object is live here.
         unsafe {
@@ -427,7 +607,10 @@ impl<'a> Marker<'a> {
         match &info.tracing {
             Tracing::RefArray | Tracing::Elements(_) => {
                 // SAFETY: the piece is the whole of a live array.
-                unsafe { self.scan_piece(Piece { array: address, next: 0 }) };
+                unsafe {
+                    let end = array_room(address);
+                    self.scan_piece(Piece { array: address, next: 0, end });
+                }
             }
             Tracing::Weak => self.weak_cells.push(address),
             _ => {
@@ -447,12 +630,12 @@ impl<'a> Marker<'a> {
     /// # Safety
     /// The piece is of a live array with references.
     unsafe fn scan_piece(&mut self, piece: Piece) {
-        let Piece { array, next } = piece;
+        let Piece { array, next, end: last } = piece;
         // SAFETY: the caller says that a live array is here.
-        let (info, room) = unsafe { (self.type_of(array), array_room(array)) };
-        let end = room.min(next + PIECE);
-        if end < room {
-            self.pieces.push(Piece { array, next: end });
+        let info = unsafe { self.type_of(array) };
+        let end = last.min(next + PIECE);
+        if end < last {
+            self.pieces.push(Piece { array, next: end, end: last });
         }
         let SizeRule::PerElement(elem_size) = info.size else { unreachable!("an array") };
         let offsets: &[u32] = match &info.tracing {
@@ -478,6 +661,35 @@ impl<'a> Marker<'a> {
     /// What was marked, and the weak cells among it, whose referents have not been looked at.
     pub fn finish(self) -> (Marked, Vec<usize>) {
         (self.marked, self.weak_cells)
+    }
+}
+
+/// Helps with every marking of the crew's leader, until there will be none.
+pub(crate) fn help(markers: &Markers) {
+    os::do_not_preempt_others();
+    while let Some(helper) = markers.join() {
+        let start = os::thread_cpu_ns();
+        let Plan { types, liveness, restamp, interrupted, plant } = helper.plan.clone();
+        let mut marker = Marker::new(&types, liveness, restamp, plant);
+        marker.interrupted = interrupted;
+        while let Some(work) = helper.take() {
+            marker.adopt(work);
+            // SAFETY: the leader vouches for the references for as long as the shift is open.
+            unsafe {
+                marker.drain_own::<true>(|marker| {
+                    if helper.is_hungry()
+                        && let Some(work) = marker.spare()
+                    {
+                        helper.give(work);
+                    }
+                    helper.is_called_back()
+                });
+            }
+        }
+        let Marker { stack, pieces, marked, weak_cells, .. } = marker;
+        let chunks = stack.full.into_iter().chain([stack.top]).filter(|chunk| !chunk.is_empty());
+        let rest = chunks.map(Share::References).chain(pieces.into_iter().map(Share::Piece));
+        helper.leave(rest, Finding { marked, weak_cells, cpu_ns: os::thread_cpu_ns() - start });
     }
 }
 

@@ -4,7 +4,7 @@
 //! that a test turns them on without another build.
 
 use std::fmt;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,6 +65,9 @@ pub struct Options {
     /// How much more room a cycle is given under a limit than threads are expected to allocate while it runs, as a
     /// factor. More makes stalls rarer and cycles more frequent. Default: 1.5.
     pub pacing: f64,
+    /// Threads that mark, the collector's own included. More shorten cycles when processors are free, and take them from
+    /// the program when none are. Default: 1.
+    pub markers: NonZeroUsize,
     /// How long memory stays idle before it goes back to the system, half of it each time. Default: 1 s.
     pub return_delay: Duration,
     /// Mean distance between two sampled allocations; 0 turns sampling off. Default: 512 KiB.
@@ -159,6 +162,7 @@ impl Default for Options {
             min_trigger: 64 << 20,
             initial_trigger: 64 << 20,
             pacing: 1.5,
+            markers: NonZeroUsize::MIN,
             return_delay: Duration::from_secs(1),
             sample_interval: 512 << 10,
             huge_pages: false,

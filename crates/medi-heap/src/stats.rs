@@ -135,6 +135,8 @@ pub struct CycleReport {
     pub flip: Duration,
     /// From then until nothing was left to mark.
     pub mark: Duration,
+    /// CPU time of all markers in it.
+    pub mark_cpu: Duration,
     /// From its beginning until what it found dead could be used again.
     pub whole: Duration,
     /// How often threads were asked to hand over what they had overwritten.

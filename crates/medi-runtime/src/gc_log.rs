@@ -17,7 +17,7 @@ pub fn line(report: &CycleReport) -> String {
     let limit = r.limit.map_or(String::new(), |limit| format!(" of {}", Bytes(limit)));
     let ns = |duration: Duration| time(duration.as_nanos() as u64);
     format!(
-        "[gc] {:.3} s  cycle {} {kind}  {} allocated since the last, {} meanwhile; marked {} ({} objects) in {}, \
+        "[gc] {:.3} s  cycle {} {kind}  {} allocated since the last, {} meanwhile; marked {} ({} objects) in {}, {} of CPU, \
          flip {}, rounds {}, whole {}; live {}, heap {}{limit}, {} free; next {} after {}",
         r.began.as_secs_f64(),
         r.number,
@@ -26,6 +26,7 @@ pub fn line(report: &CycleReport) -> String {
         Bytes(r.marked_bytes),
         r.marked_objects,
         ns(r.mark),
+        ns(r.mark_cpu),
         ns(r.flip),
         r.rounds,
         ns(r.whole),
@@ -51,6 +52,7 @@ mod tests {
             began: ms(1234),
             flip: Duration::from_micros(80),
             mark: ms(30),
+            mark_cpu: ms(58),
             whole: ms(31),
             rounds: 1,
             marked_objects: 4_196_355,
@@ -68,7 +70,7 @@ mod tests {
         assert_eq!(
             line(&report),
             "[gc] 1.234 s  cycle 7 full   300 MiB allocated since the last, 68 MiB meanwhile; marked 128 MiB \
-             (4196355 objects) in 30.0 ms, flip 80.0 µs, rounds 1, whole 31.0 ms; live 128 MiB, heap 860 MiB of \
+             (4196355 objects) in 30.0 ms, 58.0 ms of CPU, flip 80.0 µs, rounds 1, whole 31.0 ms; live 128 MiB, heap 860 MiB of \
              2 GiB, 650 MiB free; next young after 96 MiB"
         );
     }

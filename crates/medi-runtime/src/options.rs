@@ -62,6 +62,8 @@ pub struct Options {
     /// How much more room a collection is given under a limit than threads are expected to need while it runs, as a
     /// factor.
     pub pacing: Option<f64>,
+    /// Threads that mark. Default: one for each four processors.
+    pub markers: Option<usize>,
     /// How long memory stays idle before it goes back to the system.
     pub return_delay: Option<Duration>,
     /// What a thread does that finds no memory.
@@ -86,6 +88,7 @@ impl Default for Options {
             memory_soft: None,
             young_trigger: None,
             pacing: None,
+            markers: None,
             return_delay: None,
             stall: Stall::Wait,
             watch_pressure: true,
@@ -263,6 +266,13 @@ pub static OPTIONS: &[OptionSpec] = &[
         |o, v| set_some(&mut o.pacing, factor(v))
     ),
     option!(
+        "gc-markers",
+        "MEDI_GC_MARKERS",
+        Takes::Value("N"),
+        "How many threads find what is in use [default: one for each four processors]",
+        |o, v| set_some(&mut o.markers, threads(v))
+    ),
+    option!(
         "gc-return-delay",
         "MEDI_GC_RETURN_DELAY",
         TIME,
@@ -361,8 +371,13 @@ impl Options {
 
     /// How many threads run tasks.
     pub fn thread_count(&self) -> usize {
-        let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
         self.threads.unwrap_or_else(processors).min(MOST_THREADS)
+    }
+
+    /// How many threads mark.
+    fn marker_count(&self) -> NonZero<usize> {
+        let count = self.markers.unwrap_or_else(|| processors() / 4);
+        NonZero::new(count.min(MOST_THREADS)).unwrap_or(NonZero::<usize>::MIN)
     }
 
     /// What the heap is made with.
@@ -376,6 +391,7 @@ impl Options {
             pressure: container.pressure.filter(|_| self.watch_pressure),
             young_trigger: self.young_trigger.unwrap_or(defaults.young_trigger),
             pacing: self.pacing.unwrap_or(defaults.pacing),
+            markers: self.marker_count(),
             return_delay: self.return_delay.unwrap_or(defaults.return_delay),
             poison: self.poison,
             collect_every: self.collect_every,
@@ -395,6 +411,10 @@ impl Options {
             ..defaults
         }
     }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn set<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! What the heap promises, one claim at a time.
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -392,6 +393,47 @@ fn each_cycle_is_told_of_once_it_has_ended() {
     assert_eq!(shown, [(1, true, 1000), (2, false, 0)]);
     assert!(reports.iter().all(|r| r.live == 32_000 && r.flip + r.mark <= r.whole && r.rounds > 0));
     assert!(reports[0].began < reports[1].began && reports[0].allocated >= 32_000);
+}
+
+#[test]
+fn several_markers_find_what_one_finds_and_count_it_once() {
+    let found = |markers: usize| {
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&reports);
+        let on_cycle = OnCycle(Arc::new(move |report| told.lock().unwrap().push(*report)));
+        let markers = NonZeroUsize::new(markers).unwrap();
+        let mut t =
+            Setup::new(Options { on_cycle: Some(on_cycle), markers, verify: true, ..quick() });
+        let (node, refs, bytes) = (t.node, t.refs, t.bytes);
+        t.mutator.scope(|scope| {
+            let hub = scope.alloc_array(refs, 20_000).map(|o| scope.handle(o)).unwrap();
+            for i in 0..20_000 {
+                let new = match i % 4 {
+                    0 => scope.alloc_array(bytes, 40).unwrap(),
+                    1 => scope.alloc_array(refs, 2000).unwrap(),
+                    // Many ways lead to what was put there before.
+                    _ => scope.alloc_fixed(node).unwrap(),
+                };
+                // SAFETY: both are live; the array has room for it, and so has what was put into it before.
+                unsafe {
+                    scope.store(hub.get(), ARRAY_DATA + 8 * i, Some(new));
+                    if i % 4 > 1 {
+                        scope.store(new, NEXT, hub.get().load(ARRAY_DATA + 8 * (i / 2)));
+                    }
+                }
+            }
+            scope.collect();
+            scope.collect();
+        });
+        let reports = reports.lock().unwrap();
+        reports[reports.len() - 2..]
+            .iter()
+            .map(|r| (r.marked_objects, r.marked_bytes))
+            .collect::<Vec<_>>()
+    };
+    let alone = found(1);
+    assert_eq!(alone[0].0, 20_001);
+    assert_eq!([found(2), found(4)], [alone.clone(), alone]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! heap holds the graph that the model says.
 
 use std::collections::{HashMap, HashSet};
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 
 use medi_heap::layout::{ARRAY_DATA, MutatorWords};
@@ -354,6 +354,7 @@ fn modes() -> Vec<Options> {
         ..Options::default()
     };
     let every = |n| NonZeroU64::new(n);
+    let three = NonZeroUsize::new(3).expect("not zero");
     vec![
         base.clone(),
         Options { verify: true, ..base.clone() },
@@ -362,7 +363,8 @@ fn modes() -> Vec<Options> {
         Options { verify: true, collect_every: every(1), ..base.clone() },
         Options { moving: true, verify: true, collect_every: every(1), ..base.clone() },
         Options { moving: true, poison: true, collect_every: every(2), ..base.clone() },
-        Options { young_cycles: true, verify: true, ..base.clone() },
+        Options { young_cycles: true, verify: true, markers: three, ..base.clone() },
+        Options { moving: true, verify: true, markers: three, ..base.clone() },
         Options { young_cycles: true, poison: true, collect_every: every(2), ..base.clone() },
         Options { young_cycles: true, moving: true, collect_every: every(1), ..base.clone() },
         Options {

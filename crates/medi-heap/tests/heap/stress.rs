@@ -3,7 +3,7 @@
 //! Everything follows from a seed, except for what the system schedules. `MEDI_STRESS_SEEDS=N` tries so many seeds
 //! instead of a few, `MEDI_STRESS_FROM=S` starts at a seed, such as one that failed.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -48,6 +48,7 @@ fn checked(seed: u64) -> Options {
         verify: true,
         poison: true,
         delay_seed: Some(seed),
+        markers: NonZeroUsize::new(1 + seed as usize / 2 % 3).expect("not zero"),
         ..quick()
     }
 }

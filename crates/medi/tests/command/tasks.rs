@@ -12,7 +12,7 @@ use crate::support::{finished, medi, text, transcript};
 /// Modes that show a reference which nobody roots, or a store without its barrier.
 pub const MODES: &[&[&str]] = &[
     &[],
-    &["--gc-collect-every", "40", "--gc-verify", "--gc-poison"],
+    &["--gc-collect-every", "40", "--gc-verify", "--gc-poison", "--gc-markers", "3"],
     &["--gc-collect-every", "25", "--gc-verify", "--gc-poison", "--gc-moving"],
     &["--gc-collect-every", "60", "--gc-log-writes", "--gc-poison"],
     &["--gc-initial-trigger", "1MB", "--gc-min-trigger", "1MB", "--gc-verify"],
