@@ -56,6 +56,7 @@ impl Body<'_, '_> {
         let (fallible, result) = self.parallel_result();
         let mut bodies = vec![];
         for stmt in &block.stmts {
+            let span = stmt.span;
             if let ast::StmtKind::Let { .. } = stmt.kind {
                 self.binding_in_parallel(stmt.span);
             }

@@ -7,7 +7,8 @@
 //! into one of them adds to it. As in Rust, a reference to shared, mutable contents is invariant in their region:
 //! that is what joining the classes says.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use medi_syntax::source::Span;
 
@@ -15,10 +16,11 @@ use super::kinds::{Kind, Kinds};
 use super::live::{Live, first_use};
 use super::sets::{Classes, Set};
 use super::summary::{Clash, Fate, Native, Slot, Source, Summary, Symbol, native};
-use crate::mir::validate::targets;
+use crate::mir::validate::{stmt_operands, targets};
 use crate::mir::{
-    Function, FunctionId, Local, Operand, Program, Rvalue, ScopeId, StmtKind, TerminatorKind,
+    Function, FunctionId, Local, Operand, Program, Rvalue, ScopeId, Stmt, StmtKind, TerminatorKind,
 };
+use crate::types::Ty;
 
 /// A statement, or with the index one past the last the terminator, of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -43,6 +45,11 @@ pub struct Loan {
     pub span: Span,
     /// What it was first assigned to.
     pub local: Local,
+    /// Memory of no scope, that one value owns at a time: storing that value moves it.
+    pub owned: bool,
+    /// The loan itself, or the one that this stands for the earlier memory of: a statement in a loop makes memory each
+    /// time it runs, of which the last may still be used when the one before is freed.
+    pub of: usize,
 }
 
 /// What is known before a point.
@@ -82,9 +89,15 @@ pub enum Fault {
         loan: usize,
         clash: Clash,
     },
+    MovedInClosure {
+        function: FunctionId,
+        fate: Fate,
+        loans: Set,
+    },
     FreedInClosure {
         function: FunctionId,
         fate: Fate,
+        loans: Set,
     },
     KeptInClosure {
         function: FunctionId,
@@ -93,19 +106,100 @@ pub enum Fault {
 }
 
 /// What the statement ends: the loans, and the operand that it is told to free, with the callee that does it.
+#[derive(Default)]
 pub struct End {
     pub loans: Set,
     pub freed: Option<Operand>,
     pub callee: Option<FunctionId>,
+    pub moves: Vec<Move>,
+}
+
+/// Owned memory that goes to where this function cannot follow it: into an object, or to a task.
+pub struct Move {
+    pub value: Operand,
+    pub loans: Set,
+    pub to: Goal,
+}
+
+#[derive(Clone)]
+pub enum Goal {
+    Object(Option<Local>),
+    /// A function value that a task runs.
+    Task,
+    /// The function moves it on, perhaps into the object.
+    Callee(FunctionId, Option<Local>),
+}
+
+/// Who runs a function value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Runner {
+    /// One task, which may outlive the function.
+    Spawned,
+    /// A statement of a `parallel`.
+    Joined,
+    Anyone,
+}
+
+/// The function of lib/tasks.medi that starts a task.
+const SPAWN: &str = "spawn_task";
+
+/// The functions that tasks run.
+pub fn spawned(program: &Program) -> HashSet<FunctionId> {
+    let mut found = HashSet::new();
+    for function in &program.functions {
+        for stmt in function.blocks.iter().flat_map(|block| &block.stmts) {
+            if let StmtKind::Assign(into, Rvalue::NewClosure { function: body, .. }) = &stmt.kind
+                && runner(program, function, *into) == Runner::Spawned
+            {
+                found.insert(*body);
+            }
+        }
+    }
+    found
+}
+
+/// By the uses of the local that a function value is made in.
+fn runner(program: &Program, function: &Function, value: Local) -> Runner {
+    let stmts = function.blocks.iter().flat_map(|block| &block.stmts);
+    let mut uses = stmts.filter(|stmt| {
+        let barrier = matches!(stmt.kind, StmtKind::Barrier { .. });
+        let operands = stmt_operands(&stmt.kind);
+        !barrier && operands.into_iter().any(|operand| local_of(operand) == Some(value))
+    });
+    let (first, second) = (uses.next(), uses.next());
+    match first.map(|stmt| &stmt.kind) {
+        Some(StmtKind::Assign(_, Rvalue::Call { function, .. })) if second.is_none() => {
+            let name = &program.functions[function.index()].name;
+            let spawns = name.split('[').next() == Some(SPAWN);
+            if spawns { Runner::Spawned } else { Runner::Anyone }
+        }
+        Some(StmtKind::SetElem { array, .. }) if second.is_none() => {
+            let given = local_of(array);
+            let is_list = |stmt: &Stmt| match &stmt.kind {
+                StmtKind::Assign(list, Rvalue::NewRecord { fields, .. }) => {
+                    let holds = fields.iter().any(|field| local_of(field) == given);
+                    holds && super::parallel::runs(program, function, *list)
+                }
+                _ => false,
+            };
+            let mut stmts = function.blocks.iter().flat_map(|block| &block.stmts);
+            if stmts.any(is_list) { Runner::Joined } else { Runner::Anyone }
+        }
+        _ => Runner::Anyone,
+    }
 }
 
 pub struct Flow<'a> {
     pub program: &'a Program,
     pub function: &'a Function,
     summaries: &'a [Summary],
+    /// A task runs the function, once.
+    spawned: bool,
     pub kinds: Vec<Kind>,
     pub loans: Vec<Loan>,
     sites: HashMap<Point, usize>,
+    /// Of a loan that is made in a loop, the one of the memory that it made in earlier steps.
+    older: HashMap<usize, usize>,
     symbols: BTreeMap<Symbol, usize>,
     classes: Classes,
     inner: Vec<Set>,
@@ -123,23 +217,81 @@ pub fn local_of(operand: &Operand) -> Option<Local> {
     }
 }
 
+/// Which blocks control can come to again.
+fn blocks_in_circles(function: &Function) -> Vec<bool> {
+    // Tarjan's strongly connected components, without recursion.
+    let next: Vec<Vec<usize>> = function
+        .blocks
+        .iter()
+        .map(|block| targets(&block.terminator.kind).iter().map(|to| to.index()).collect())
+        .collect();
+    let count = next.len();
+    let (mut number, mut low) = (vec![0; count], vec![0; count]);
+    let (mut open, mut is_open, mut found) = (vec![], vec![false; count], vec![false; count]);
+    let mut counter = 0;
+    let mut work: Vec<(usize, usize)> = vec![(0, 0)];
+    while let Some((block, at)) = work.pop() {
+        if at == 0 {
+            counter += 1;
+            (number[block], low[block]) = (counter, counter);
+            open.push(block);
+            is_open[block] = true;
+        } else {
+            let child = next[block][at - 1];
+            if is_open[child] {
+                low[block] = low[block].min(low[child]);
+            }
+        }
+        if let Some(child) = next[block].get(at) {
+            work.push((block, at + 1));
+            if number[*child] == 0 {
+                work.push((*child, 0));
+            }
+        } else if low[block] == number[block] {
+            let from = open.iter().rposition(|member| *member == block).expect("it is open");
+            let members = open.split_off(from);
+            let circle = members.len() > 1 || next[block].contains(&block);
+            for member in members {
+                is_open[member] = false;
+                found[member] = circle;
+            }
+        }
+    }
+    found
+}
+
+/// Reads something out of an object.
+fn is_part(rvalue: &Rvalue) -> bool {
+    matches!(
+        rvalue,
+        Rvalue::GetField { .. }
+            | Rvalue::GetOwnField { .. }
+            | Rvalue::GetElem { .. }
+            | Rvalue::GetVariantField { .. }
+            | Rvalue::Unpin(_)
+    )
+}
+
 impl<'a> Flow<'a> {
     /// Follows the loans of a function, with what is known of those that it calls.
     pub fn new(
         program: &'a Program,
         function: &'a Function,
         summaries: &'a [Summary],
-        kinds: &mut Kinds,
+        spawned: bool,
+        all: &mut Kinds,
     ) -> Self {
-        let kinds: Vec<Kind> = function.locals.iter().map(|local| kinds.of(local.ty)).collect();
+        let kinds: Vec<Kind> = function.locals.iter().map(|local| all.of(local.ty)).collect();
         let count = function.locals.len() + 1;
         let mut flow = Self {
             program,
             function,
             summaries,
+            spawned,
             kinds,
             loans: vec![],
             sites: HashMap::new(),
+            older: HashMap::new(),
             symbols: BTreeMap::new(),
             classes: Classes::new(count),
             inner: vec![Set::default(); count],
@@ -148,7 +300,7 @@ impl<'a> Flow<'a> {
             summary: Summary::default(),
             changed: false,
         };
-        flow.declare_loans();
+        flow.declare_loans(all);
         if flow.loans.is_empty() {
             return flow;
         }
@@ -168,43 +320,63 @@ impl<'a> Flow<'a> {
         self.kinds[local.index()]
     }
 
-    fn declare_loans(&mut self) {
+    fn declare_loans(&mut self, all: &mut Kinds) {
         for param in 0..self.function.params {
             let local = Local(param as u32);
-            self.declare_symbols(Source::Param(param as u32), local);
+            self.declare_symbols(Source::Param(param as u32), local, all);
         }
+        let mut in_circle = vec![];
         for (block, body) in self.function.blocks.iter().enumerate() {
             for (index, stmt) in body.stmts.iter().enumerate() {
                 let StmtKind::Assign(local, rvalue) = &stmt.kind else { continue };
+                if in_circle.is_empty() {
+                    in_circle = blocks_in_circles(self.function);
+                }
                 let kind = match rvalue {
                     Rvalue::Allocate { scope, .. } | Rvalue::NewOwn { scope, .. } => {
                         LoanKind::Scope(*scope)
                     }
                     Rvalue::OwnedBuffer { .. } => LoanKind::Owned,
+                    Rvalue::Capture(capture) => {
+                        self.declare_symbols(Source::Capture(*capture), *local, all);
+                        continue;
+                    }
                     Rvalue::Call { .. } | Rvalue::CallClosure { .. } if self.kind(*local).owned => {
                         LoanKind::Owned
                     }
-                    Rvalue::Capture(capture) => {
-                        self.declare_symbols(Source::Capture(*capture), *local);
-                        continue;
-                    }
+                    _ if is_part(rvalue) && self.kind(*local).owned => LoanKind::Owned,
                     _ => continue,
                 };
                 self.sites.insert(Point { block, index }, self.loans.len());
-                self.loans.push(Loan { kind, span: stmt.span, local: *local });
+                let (loan, owned) = (self.loans.len(), kind == LoanKind::Owned);
+                let new = Loan { kind, span: stmt.span, local: *local, owned, of: loan };
+                self.loans.push(new);
+                if in_circle[block] {
+                    self.older.insert(loan, loan + 1);
+                    self.loans.push(new);
+                }
             }
         }
     }
 
-    fn declare_symbols(&mut self, source: Source, local: Local) {
-        let span = self.function.locals[local.index()].span;
-        let kind = self.kind(local);
+    fn declare_symbols(&mut self, source: Source, local: Local, all: &mut Kinds) {
+        let decl = &self.function.locals[local.index()];
+        let (span, kind) = (decl.span, self.kind(local));
+        let shared = match self.program.types.get(decl.ty) {
+            Ty::Cell(variable) => all.of(*variable).owned,
+            _ => false,
+        };
         for (wanted, symbol) in
             [(kind.outer, Symbol::Outer(source)), (kind.inner, Symbol::Inner(source))]
         {
             if wanted && !self.symbols.contains_key(&symbol) {
                 self.symbols.insert(symbol, self.loans.len());
-                self.loans.push(Loan { kind: LoanKind::Symbol(symbol), span, local });
+                let owned = match symbol {
+                    Symbol::Outer(_) => kind.owned,
+                    Symbol::Inner(_) => shared,
+                };
+                let of = self.loans.len();
+                self.loans.push(Loan { kind: LoanKind::Symbol(symbol), span, local, owned, of });
             }
         }
     }
@@ -337,6 +509,9 @@ impl<'a> Flow<'a> {
             let symbol = Symbol::Outer(Source::Param(param as u32));
             if let Some(index) = self.symbols.get(&symbol) {
                 entry.outer[param].insert(*index);
+                if self.loans[*index].owned {
+                    entry.owned.insert(*index);
+                }
             }
         }
         self.states[0] = Some(entry);
@@ -352,6 +527,7 @@ impl<'a> Flow<'a> {
                 let state = self.after_block(block);
                 for target in targets(&self.function.blocks[block].terminator.kind) {
                     let target = target.index();
+                    let state = self.on_edge(&state, block, target);
                     if self.flow_into(target, &state) || !seen[target] {
                         work.push(target);
                     }
@@ -375,6 +551,32 @@ impl<'a> Flow<'a> {
         state
     }
 
+    /// Where an optional or result turned out to hold nothing, it holds no owned memory.
+    fn on_edge<'s>(&self, state: &'s State, block: usize, target: usize) -> Cow<'s, State> {
+        let body = &self.function.blocks[block];
+        let TerminatorKind::Branch { cond, then, otherwise } = &body.terminator.kind else {
+            return Cow::Borrowed(state);
+        };
+        let tested = body.stmts.iter().rev().find_map(|stmt| match &stmt.kind {
+            StmtKind::Assign(into, Rvalue::IsSome(value) | Rvalue::IsOk(value))
+                if Some(*into) == local_of(cond) =>
+            {
+                Some(value)
+            }
+            _ => None,
+        });
+        match tested {
+            Some(value) if otherwise.index() == target && then != otherwise => {
+                let mut state = state.clone();
+                for loan in self.outer_of(&state, value).iter() {
+                    state.owned.remove(loan);
+                }
+                Cow::Owned(state)
+            }
+            _ => Cow::Borrowed(state),
+        }
+    }
+
     fn flow_into(&mut self, target: usize, state: &State) -> bool {
         let Some(known) = &mut self.states[target] else {
             self.states[target] = Some(state.clone());
@@ -393,7 +595,8 @@ impl<'a> Flow<'a> {
                 LoanKind::Symbol(symbol) => {
                     self.summary.returns.insert(symbol);
                 }
-                LoanKind::Owned => self.summary.returns_owned = true,
+                LoanKind::Owned if state.owned.contains(loan) => self.summary.returns_owned = true,
+                LoanKind::Owned => self.summary.returns_held = true,
                 LoanKind::Scope(_) => {}
             }
         }
@@ -420,7 +623,10 @@ impl<'a> Flow<'a> {
             return;
         }
         let class = self.class_of(into);
-        for loan in loans.iter() {
+        // Objects keep what they refer to while it ages.
+        let older = loans.iter().filter_map(|loan| self.older.get(&loan).copied());
+        let older: Vec<usize> = older.collect();
+        for loan in loans.iter().chain(older) {
             if self.inner[class].insert(loan) {
                 self.changed = true;
                 let entry = Entry { span, value, captured };
@@ -440,12 +646,13 @@ impl<'a> Flow<'a> {
     ) {
         match kind {
             StmtKind::Assign(into, rvalue) => {
+                self.age(state, at);
                 let outer = self.assigned(state, at, *into, rvalue, span, faults);
-                let end = self.ends(state, kind);
-                self.end(state, &end.loans);
+                self.end(state, kind, span);
                 if self.kind(*into).outer {
                     state.outer[into.index()] = outer;
                 }
+                return;
             }
             StmtKind::SetField { object, value, .. }
             | StmtKind::SetElem { array: object, value, .. } => {
@@ -454,9 +661,7 @@ impl<'a> Flow<'a> {
             StmtKind::SetOwnField { object, value, .. }
             | StmtKind::SetCell { cell: object, value } => {
                 if let Some(object) = local_of(object) {
-                    let loans = self.outer_of(state, value);
-                    self.put(object, &loans, span, local_of(value), false);
-                    self.hand_on(state, value);
+                    self.put_all(state, object, std::slice::from_ref(value), span, false);
                 }
             }
             StmtKind::SetScopeElem { base, .. } => {
@@ -469,20 +674,16 @@ impl<'a> Flow<'a> {
                     let fate = Fate { span, name: name.clone(), into: None, through: None };
                     self.summary.frees.entry(symbol).or_insert(fate);
                 }
-                self.end(state, &loans);
-            }
-            StmtKind::ScopeExit(_) => {
-                let end = self.ends(state, kind);
-                self.end(state, &end.loans);
             }
             _ => {}
         }
+        self.end(state, kind, span);
     }
 
     /// Freed when nobody shares it any more, which is known while the program runs.
     fn is_counted(&self, operand: &Operand) -> bool {
         let ty = crate::mir::operand_ty(&self.function.locals, operand);
-        matches!(self.program.types.get(ty), crate::types::Ty::Shared(_))
+        matches!(self.program.types.get(ty), Ty::Shared(_))
     }
 
     fn name(&self, local: Local) -> Option<String> {
@@ -527,21 +728,113 @@ impl<'a> Flow<'a> {
         local
     }
 
-    fn end(&self, state: &mut State, loans: &Set) {
-        if loans.is_empty() {
-            return;
+    /// What the statement made before is older memory from now on.
+    fn age(&self, state: &mut State, at: Point) {
+        let Some(new) = self.sites.get(&at) else { return };
+        let Some(old) = self.older.get(new) else { return };
+        for set in state.outer.iter_mut().chain([&mut state.owned]) {
+            if set.contains(*new) {
+                set.remove(*new);
+                set.insert(*old);
+            }
         }
-        for loan in loans.iter() {
+    }
+
+    /// Ends the loans that the statement ends, and notes which owned memory of the caller it moves.
+    fn end(&mut self, state: &mut State, kind: &StmtKind, span: Span) {
+        let end = self.ends(state, kind);
+        for moved in &end.moves {
+            let name = local_of(&moved.value).and_then(|local| self.name(local));
+            let into = match &moved.to {
+                Goal::Object(object) | Goal::Callee(_, object) => object.map(|l| self.whole(l)),
+                Goal::Task => None,
+            };
+            let through = into.map(|l| l.0).filter(|at| (*at as usize) < self.function.params);
+            let into = into.and_then(|local| self.name(local));
+            for symbol in self.symbols_in(&moved.loans) {
+                let fate = Fate { span, name: name.clone(), into: into.clone(), through };
+                self.summary.takes.entry(symbol).or_insert(fate);
+            }
+        }
+        for loan in end.loans.iter() {
             state.outer.iter_mut().for_each(|set| set.remove(loan));
             state.owned.remove(loan);
         }
     }
 
-    /// Owned memory that somebody else holds now.
-    fn hand_on(&self, state: &mut State, value: &Operand) {
+    /// The loans of owned memory that a value may own.
+    fn owned_by(&self, state: &State, value: &Operand) -> Set {
+        let mut owned = Set::default();
         if local_of(value).is_some_and(|local| self.kind(local).owned) {
             let loans = self.outer_of(state, value);
-            loans.iter().for_each(|loan| state.owned.remove(loan));
+            loans.iter().filter(|loan| self.loans[*loan].owned).for_each(|loan| {
+                owned.insert(loan);
+            });
+        }
+        owned
+    }
+
+    fn moves(&self, state: &State, kind: &StmtKind) -> Vec<Move> {
+        let mut moves = vec![];
+        let mut add = |value: &Operand, loans: Set, to: Goal| {
+            if !loans.is_empty() {
+                moves.push(Move { value: value.clone(), loans, to });
+            }
+        };
+        match kind {
+            StmtKind::SetField { object, value, .. }
+            | StmtKind::SetOwnField { object, value, .. }
+            | StmtKind::SetElem { array: object, value, .. } => {
+                add(value, self.owned_by(state, value), Goal::Object(local_of(object)));
+            }
+            StmtKind::Assign(
+                into,
+                Rvalue::NewRecord { fields, .. }
+                | Rvalue::NewVariant { fields, .. }
+                | Rvalue::NewOwn { fields, .. },
+            ) => {
+                for field in fields {
+                    add(field, self.owned_by(state, field), Goal::Object(Some(*into)));
+                }
+            }
+            StmtKind::Assign(into, Rvalue::NewClosure { function, captures, .. }) => {
+                for (index, value) in captures.iter().enumerate() {
+                    if self.moves_into(*into, *function, index as u32) {
+                        add(value, self.owned_by(state, value), Goal::Task);
+                    }
+                }
+            }
+            StmtKind::Assign(_, Rvalue::Call { function, args }) => {
+                for (symbol, fate) in &self.summaries[function.index()].takes {
+                    let Some(value) = self.given(*symbol, args) else { continue };
+                    let loans = self.meant(state, *symbol, args);
+                    let receiver = fate.through.and_then(|at| args.get(at as usize));
+                    let receiver = receiver.and_then(local_of).map(|local| self.whole(local));
+                    add(value, loans, Goal::Callee(*function, receiver));
+                }
+            }
+            StmtKind::Assign(into, Rvalue::CallNative { native: id, args })
+                if native(&self.program.natives[id.index()].symbol) == Native::Unknown =>
+            {
+                for arg in args {
+                    add(arg, self.owned_by(state, arg), Goal::Object(Some(*into)));
+                }
+            }
+            _ => {}
+        }
+        moves
+    }
+
+    /// Whether the task that runs a function value has owned memory that it captured for itself.
+    fn moves_into(&self, value: Local, function: FunctionId, capture: u32) -> bool {
+        let symbol = Symbol::Outer(Source::Capture(capture));
+        let summary = &self.summaries[function.index()];
+        match runner(self.program, self.function, value) {
+            Runner::Spawned => true,
+            Runner::Joined => {
+                summary.frees.contains_key(&symbol) || summary.takes.contains_key(&symbol)
+            }
+            Runner::Anyone => false,
         }
     }
 
@@ -554,21 +847,23 @@ impl<'a> Flow<'a> {
         span: Span,
         faults: &mut Vec<Fault>,
     ) {
-        self.hand_on(state, value);
-        let owned = local_of(value).is_some_and(|local| self.kind(local).owned);
+        let lent = local_of(value).is_some_and(|local| self.kind(local).lent);
         let name = local_of(value).and_then(|local| self.name(local));
         let into = into.map(|local| self.whole(local));
         let container = into.and_then(|local| self.name(local));
         let through = into.map(|local| local.0).filter(|at| (*at as usize) < self.function.params);
         for loan in self.outer_of(state, value).iter() {
             match self.loans[loan].kind {
-                LoanKind::Symbol(symbol) if !owned => {
+                _ if !lent && self.loans[loan].owned => {}
+                LoanKind::Owned => {}
+                LoanKind::Symbol(symbol) => {
                     let (name, into) = (name.clone(), container.clone());
                     let fate = Fate { span, name, into, through };
                     self.summary.keeps.entry(symbol).or_insert(fate);
                 }
-                _ if owned => {}
-                _ => faults.push(Fault::Kept { value: value.clone(), loan, into, callee: None }),
+                LoanKind::Scope(_) => {
+                    faults.push(Fault::Kept { value: value.clone(), loan, into, callee: None });
+                }
             }
         }
     }
@@ -598,8 +893,11 @@ impl<'a> Flow<'a> {
                 Set::default()
             }
             Rvalue::NewClosure { function, captures, .. } => {
-                self.closure(state, *function, captures, span, faults);
-                self.put_all(state, into, captures, span, true);
+                self.closure(state, into, *function, captures, span, faults);
+                let stay = |index: &usize| !self.moves_into(into, *function, *index as u32);
+                let stay = (0..captures.len()).filter(stay);
+                let stay: Vec<Operand> = stay.map(|index| captures[index].clone()).collect();
+                self.put_all(state, into, &stay, span, true);
                 Set::default()
             }
             Rvalue::NewRecord { fields, .. } | Rvalue::NewVariant { fields, .. } => {
@@ -611,14 +909,26 @@ impl<'a> Flow<'a> {
             Rvalue::GetField { object, .. }
             | Rvalue::GetOwnField { object, .. }
             | Rvalue::GetElem { array: object, .. }
-            | Rvalue::GetCell(object)
             | Rvalue::GetVariantField { value: object, .. }
             | Rvalue::Unpin(object) => {
-                local_of(object).map_or(Set::default(), |local| self.inner_of(local).clone())
+                let inner = local_of(object).map(|local| self.inner_of(local).clone());
+                let mut outer = inner.filter(|_| self.kind(into).lent).unwrap_or_default();
+                // What an object refers to, nobody knows better: each time it counts as other memory.
+                if let Some(site) = self.sites.get(&at) {
+                    outer.insert(*site);
+                }
+                outer
+            }
+            Rvalue::GetCell(cell) => {
+                local_of(cell).map_or(Set::default(), |local| self.inner_of(local).clone())
             }
             Rvalue::Capture(capture) => {
                 let symbol = Symbol::Outer(Source::Capture(*capture));
-                self.symbols.get(&symbol).map_or(Set::default(), |index| Set::one(*index))
+                let index = self.symbols.get(&symbol).copied();
+                // A task owns what it took along.
+                let own = index.filter(|index| self.spawned && self.loans[*index].owned);
+                own.map(|index| state.owned.insert(index));
+                index.map_or(Set::default(), Set::one)
             }
             Rvalue::Call { function, args } => {
                 self.call(state, at, into, *function, args, span, faults)
@@ -648,10 +958,15 @@ impl<'a> Flow<'a> {
         span: Span,
         captured: bool,
     ) {
+        // A function value, or a variable that such share, borrows; objects take over what is owned.
+        let ty = self.program.types.get(self.function.locals[into.index()].ty);
+        let borrows = captured || matches!(ty, Ty::Cell(_));
         for value in values {
-            let loans = self.outer_of(state, value);
+            let mut loans = self.outer_of(state, value);
+            if !borrows {
+                self.owned_by(state, value).iter().for_each(|loan| loans.remove(loan));
+            }
             self.put(into, &loans, span, local_of(value), captured);
-            self.hand_on(state, value);
         }
     }
 
@@ -728,6 +1043,10 @@ impl<'a> Flow<'a> {
         }
         if summary.returns_owned {
             self.hand_out_owned(state, at, &mut outer);
+        } else if summary.returns_held
+            && let Some(site) = self.sites.get(&at)
+        {
+            outer.insert(*site);
         }
         outer
     }
@@ -913,6 +1232,7 @@ impl<'a> Flow<'a> {
     fn closure(
         &mut self,
         state: &mut State,
+        into: Local,
         function: FunctionId,
         captures: &[Operand],
         span: Span,
@@ -920,9 +1240,17 @@ impl<'a> Flow<'a> {
     ) {
         let summaries = self.summaries;
         let summary = &summaries[function.index()];
+        let runner = runner(self.program, self.function, into);
         for (symbol, fate) in &summary.frees {
-            if self.freed_by_value(function, *symbol) {
-                faults.push(Fault::FreedInClosure { function, fate: fate.clone() });
+            if runner == Runner::Anyone || !self.is_taken_along(function, *symbol) {
+                let loans = self.given_to(state, *symbol, captures);
+                faults.push(Fault::FreedInClosure { function, fate: fate.clone(), loans });
+            }
+        }
+        for (symbol, fate) in &summary.takes {
+            if runner == Runner::Anyone || !self.is_taken_along(function, *symbol) {
+                let loans = self.given_to(state, *symbol, captures);
+                faults.push(Fault::MovedInClosure { function, fate: fate.clone(), loans });
             }
         }
         self.clashes(state, function, captures, span, faults);
@@ -959,18 +1287,21 @@ impl<'a> Flow<'a> {
         }
     }
 
+    /// What a function value, as it is made, captures for a symbol.
+    fn given_to(&self, state: &State, symbol: Symbol, captures: &[Operand]) -> Set {
+        match symbol.source() {
+            Source::Capture(index) => self.captured(state, symbol, &captures[index as usize]),
+            Source::Param(_) => Set::default(),
+        }
+    }
+
     /// Owned memory that a task captured is the task's to free.
-    fn freed_by_value(&self, function: FunctionId, symbol: Symbol) -> bool {
-        let function = &self.program.functions[function.index()];
-        let ty = match symbol {
-            Symbol::Outer(Source::Param(param)) => function.locals[param as usize].ty,
-            Symbol::Outer(Source::Capture(capture)) => match &function.captures {
-                Some(captures) => captures[capture as usize],
-                None => return false,
-            },
-            Symbol::Inner(_) => return true,
-        };
-        !matches!(self.program.types.get(ty), crate::types::Ty::Owned(_))
+    fn is_taken_along(&self, function: FunctionId, symbol: Symbol) -> bool {
+        let Symbol::Outer(Source::Capture(capture)) = symbol else { return false };
+        let captures = &self.program.functions[function.index()].captures;
+        let ty =
+            captures.as_ref().map(|captures| self.program.types.get(captures[capture as usize]));
+        matches!(ty, Some(Ty::Owned(_)))
     }
 
     fn captured(&self, state: &State, symbol: Symbol, value: &Operand) -> Set {
@@ -997,7 +1328,7 @@ impl<'a> Flow<'a> {
 
     /// What the statement ends.
     pub fn ends(&self, state: &State, kind: &StmtKind) -> End {
-        let mut end = End { loans: Set::default(), freed: None, callee: None };
+        let mut end = End::default();
         match kind {
             StmtKind::ScopeExit(scope) => {
                 for (index, loan) in self.loans.iter().enumerate() {
@@ -1021,11 +1352,16 @@ impl<'a> Flow<'a> {
             }
             _ => {}
         }
+        end.moves = self.moves(state, kind);
+        for moved in &end.moves {
+            end.loans.add(&moved.loans);
+        }
         end
     }
 
     /// Where a loan begins, when it begins here.
     pub fn site_of(&self, loan: usize) -> Option<Point> {
+        let loan = self.loans[loan].of;
         self.sites.iter().find(|(_, site)| **site == loan).map(|(point, _)| *point)
     }
 
@@ -1035,6 +1371,7 @@ impl<'a> Flow<'a> {
             kinds: self.kinds.clone(),
             loans: self.loans.clone(),
             sites: self.sites.clone(),
+            older: self.older.clone(),
             symbols: self.symbols.clone(),
             classes: self.classes.clone(),
             inner: self.inner.clone(),

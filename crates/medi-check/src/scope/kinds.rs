@@ -16,6 +16,8 @@ pub struct Kind {
     pub inner: bool,
     /// The value itself may own memory that belongs to no scope.
     pub owned: bool,
+    /// The value itself may look into memory that it does not own.
+    pub lent: bool,
 }
 
 /// The kinds of a program's types, found once each.
@@ -49,15 +51,19 @@ impl<'p> Kinds<'p> {
     /// `within`: behind a reference.
     fn look_into(&self, ty: TyId, within: bool, kind: &mut Kind, work: &mut Vec<(TyId, bool)>) {
         let program = self.program;
-        let mut memory = || if within { kind.inner = true } else { kind.outer = true };
-        match program.types.get(ty) {
-            Ty::Buffer | Ty::View(_) => memory(),
-            Ty::Owned(_) => {
-                memory();
-                kind.owned |= !within;
+        let mut memory = |owned: bool| match within {
+            true => kind.inner = true,
+            false => {
+                kind.outer = true;
+                kind.owned |= owned;
+                kind.lent |= !owned;
             }
+        };
+        match program.types.get(ty) {
+            Ty::Buffer | Ty::View(_) => memory(false),
+            Ty::Owned(_) => memory(true),
             Ty::Own(record) | Ty::Shared(record) => {
-                memory();
+                memory(false);
                 work.push((*record, true));
             }
             // Asked while the program runs whether the object is there.

@@ -7,9 +7,10 @@ use super::sets::Set;
 use crate::mir::validate::{stmt_operands, targets, terminator_operands};
 use crate::mir::{Function, Local, Operand, StmtKind};
 
-/// The locals that are live at the end of each block.
+/// The locals that are live at the start and at the end of each block.
 pub struct Live<'f> {
     function: &'f Function,
+    before: Vec<Set>,
     out: Vec<Set>,
 }
 
@@ -33,24 +34,29 @@ fn before_stmt(live: &mut Set, kind: &StmtKind) {
 
 impl<'f> Live<'f> {
     pub fn new(function: &'f Function) -> Self {
-        let mut live = Self { function, out: vec![Set::default(); function.blocks.len()] };
-        let mut before = vec![Set::default(); function.blocks.len()];
+        let none = vec![Set::default(); function.blocks.len()];
+        let mut live = Self { function, before: none.clone(), out: none };
         loop {
             let mut changed = false;
             for block in (0..function.blocks.len()).rev() {
                 for target in targets(&function.blocks[block].terminator.kind) {
-                    live.out[block].add(&before[target.index()]);
+                    live.out[block].add(&live.before[target.index()]);
                 }
                 let mut state = live.at_end(block);
                 for stmt in function.blocks[block].stmts.iter().rev() {
                     before_stmt(&mut state, &stmt.kind);
                 }
-                changed |= before[block].add(&state);
+                changed |= live.before[block].add(&state);
             }
             if !changed {
                 return live;
             }
         }
+    }
+
+    /// Before the first statement of a block.
+    pub fn at_start(&self, block: usize) -> &Set {
+        &self.before[block]
     }
 
     /// Before the terminator.

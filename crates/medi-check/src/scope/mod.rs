@@ -16,6 +16,7 @@
 
 mod flow;
 mod kinds;
+mod leak;
 mod live;
 mod parallel;
 mod report;
@@ -31,7 +32,7 @@ use medi_syntax::source::SourceMap;
 use self::flow::Flow;
 use self::kinds::Kinds;
 use self::summary::Summary;
-use crate::mir::{Function, Program, Rvalue, StmtKind};
+use crate::mir::{Function, FunctionId, Program, Rvalue, StmtKind};
 
 /// What is wrong with a program's use of scope memory; each thing once, however many instances of a generic
 /// function show it.
@@ -40,11 +41,13 @@ pub fn check(program: &Program, sources: &SourceMap) -> Vec<Diagnostic> {
         return vec![];
     }
     let mut kinds = Kinds::new(program);
-    let summaries = summaries(program, &mut kinds);
+    let spawned = flow::spawned(program);
+    let spawned = |index: usize| spawned.contains(&FunctionId(index as u32));
+    let summaries = summaries(program, &spawned, &mut kinds);
     let mut diagnostics: Vec<Diagnostic> = vec![];
     let mut reported = HashSet::new();
-    for function in &program.functions {
-        let flow = Flow::new(program, function, &summaries, &mut kinds);
+    for (index, function) in program.functions.iter().enumerate() {
+        let flow = Flow::new(program, function, &summaries, spawned(index), &mut kinds);
         if flow.loans.is_empty() {
             continue;
         }
@@ -89,7 +92,11 @@ fn callees(function: &Function) -> Vec<usize> {
 }
 
 /// The least summaries that agree with each other: callees first, and callers again when one changed.
-fn summaries(program: &Program, kinds: &mut Kinds) -> Vec<Summary> {
+fn summaries(
+    program: &Program,
+    spawned: &dyn Fn(usize) -> bool,
+    kinds: &mut Kinds,
+) -> Vec<Summary> {
     let count = program.functions.len();
     let callees: Vec<Vec<usize>> = program.functions.iter().map(callees).collect();
     let mut callers = vec![vec![]; count];
@@ -101,7 +108,8 @@ fn summaries(program: &Program, kinds: &mut Kinds) -> Vec<Summary> {
     let mut waits = vec![true; count];
     while let Some(index) = work.pop_front() {
         waits[index] = false;
-        let flow = Flow::new(program, &program.functions[index], &summaries, kinds);
+        let function = &program.functions[index];
+        let flow = Flow::new(program, function, &summaries, spawned(index), kinds);
         let summary = flow.summary;
         if summary.says_more_than(&summaries[index]) {
             summaries[index] = summary;

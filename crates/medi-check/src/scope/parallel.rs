@@ -8,10 +8,22 @@ use medi_syntax::source::{SourceMap, Span};
 use super::flow::{Flow, local_of};
 use super::summary::{Source, Summary, Symbol};
 use super::words::Words;
-use crate::mir::{Local, Operand, Rvalue, Stmt, StmtKind};
+use crate::mir::{Function, Local, Operand, Program, Rvalue, Stmt, StmtKind};
 
 /// The functions of lib/tasks.medi that run the statements of a `parallel`.
 const PARALLEL: [&str; 2] = ["parallel_all", "parallel_all_or_fail"];
+
+/// Whether a local is the list of function values that a `parallel` runs.
+pub fn runs(program: &Program, function: &Function, list: Local) -> bool {
+    let mut stmts = function.blocks.iter().flat_map(|block| &block.stmts);
+    stmts.any(|stmt| match &stmt.kind {
+        StmtKind::Assign(_, Rvalue::Call { function, args }) => {
+            PARALLEL.contains(&program.functions[function.index()].name.as_str())
+                && args.first().and_then(local_of) == Some(list)
+        }
+        _ => false,
+    })
+}
 
 /// Where a view looks, as far as that is known before the program runs: a local, and which parts `split_at` made.
 #[derive(Clone, PartialEq, Debug)]

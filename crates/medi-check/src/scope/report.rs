@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use medi_syntax::diagnostic::Diagnostic;
 use medi_syntax::source::{SourceMap, Span};
 
-use super::flow::{End, Fault, Flow, LoanKind, Point, State, local_of};
+use super::flow::{End, Fault, Flow, Goal, LoanKind, Move, Point, State, local_of};
+use super::leak;
 use super::live::{Live, first_use, leads_around};
 use super::sets::Set;
-use super::summary::Clash;
+use super::summary::{Clash, Fate};
 use super::words::Words;
 use crate::mir::{Local, Operand, StmtKind, TerminatorKind};
 use crate::types::Ty;
@@ -20,9 +21,10 @@ pub fn report(flow: &Flow, sources: &SourceMap) -> Vec<Diagnostic> {
     let mut reporter = Reporter { words, told: HashSet::new(), diagnostics: vec![] };
     // The steps add to regions that are complete already, so the flow does not change.
     let mut replay = flow.replay();
+    let mut losses = vec![];
     for block in 0..flow.function.blocks.len() {
         let Some(mut state) = flow.states[block].clone() else { continue };
-        let live = live.after_each(block);
+        let live_after = live.after_each(block);
         for (index, stmt) in flow.function.blocks[block].stmts.iter().enumerate() {
             let at = Point { block, index };
             let before = state.clone();
@@ -32,16 +34,24 @@ pub fn report(flow: &Flow, sources: &SourceMap) -> Vec<Diagnostic> {
                 reporter.fault(fault, stmt.span);
             }
             let end = flow.ends(&before, &stmt.kind);
-            reporter.ended(&before, at, &stmt.kind, &end, &live[index]);
+            reporter.ended(&before, at, &stmt.kind, &end, &live_after[index]);
+            leak::at_statement(flow, &before, &state, at, &live_after[index], &mut losses);
         }
-        reporter.leaks(&state, block);
+        leak::at_terminator(&reporter.words, &state, block, &live, &mut losses);
+    }
+    // Where a loop is left or goes on early says more than where the function ends.
+    losses.sort_by_key(|loss| loss.how);
+    for loss in losses {
+        if reporter.tell(loss.loan) {
+            reporter.diagnostics.push(leak::leak(&reporter.words, &loss));
+        }
     }
     reporter.diagnostics
 }
 
 struct Reporter<'a> {
     words: Words<'a>,
-    /// Loans that there is an error about.
+    /// Memory that there is an error about.
     told: HashSet<usize>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -51,11 +61,16 @@ impl<'a> Reporter<'a> {
         self.words.flow
     }
 
+    /// Whether nothing was said about the memory yet; from now on something is.
+    fn tell(&mut self, loan: usize) -> bool {
+        self.told.insert(self.flow().loans[loan].of)
+    }
+
     // Loans that end while something holds them.
 
     fn ended(&mut self, before: &State, at: Point, kind: &StmtKind, end: &End, live: &Set) {
         for loan in end.loans.iter() {
-            if self.told.contains(&loan) {
+            if self.told.contains(&self.flow().loans[loan].of) {
                 continue;
             }
             let diagnostic = match self.victim(before, at, kind, loan, live) {
@@ -63,7 +78,7 @@ impl<'a> Reporter<'a> {
                 None => self.held_outside(at, end, loan),
             };
             if let Some(diagnostic) = diagnostic {
-                self.told.insert(loan);
+                self.tell(loan);
                 self.diagnostics.push(diagnostic);
             }
         }
@@ -100,6 +115,9 @@ impl<'a> Reporter<'a> {
         victim: Local,
         usage: Point,
     ) -> Diagnostic {
+        if let Some(moved) = end.moves.iter().find(|moved| moved.loans.contains(loan)) {
+            return self.used_after_move(at, moved, loan, victim, usage);
+        }
         if let Some(freed) = &end.freed {
             if self.words.same_value(victim, freed) {
                 return self.used_after_free(at, end, loan, freed, usage);
@@ -391,6 +409,58 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    /// Owned memory belongs to one value: who stores that or gives it to a task has it no more.
+    fn used_after_move(
+        &self,
+        at: Point,
+        moved: &Move,
+        loan: usize,
+        victim: Local,
+        usage: Point,
+    ) -> Diagnostic {
+        let words = &self.words;
+        let memory = &self.flow().loans[loan];
+        let value = words.operand(&moved.value);
+        let (ended, used) = (words.span_at(at), words.span_at(usage));
+        let line = words.line(ended);
+        let to = match &moved.to {
+            Goal::Object(Some(object)) => format!("into {}", words.container(*object)),
+            Goal::Task => "to a task".to_owned(),
+            Goal::Callee(function, _) if !self.is_library(*function) => {
+                format!("on by `{}`", self.flow().program.functions[function.index()].name)
+            }
+            Goal::Callee(_, Some(receiver)) => format!("into {}", words.container(*receiver)),
+            Goal::Object(None) | Goal::Callee(_, None) => "into collected memory".to_owned(),
+        };
+        let holder = words.value(victim);
+        let same = words.same_value(victim, &moved.value);
+        let (code, message, help) = if usage == at {
+            let message = format!("{value} would be moved {to} again on the next iteration");
+            ("M0201", message, "make the memory inside the loop".to_owned())
+        } else if same {
+            let message = format!("{value} is used after it was moved {to} (line {line})");
+            ("M0201", message, format!("use {value} before it is moved"))
+        } else {
+            let message = format!(
+                "{value} cannot be moved {to} while {holder} still looks into it: {holder} is used on line {}",
+                words.line(used)
+            );
+            ("M0203", message, format!("move {value} after the last use of {holder}"))
+        };
+        let mut diagnostic = match code {
+            "M0201" if usage != at => {
+                Diagnostic::error(code, message, used, "used here").label(ended, "moved here")
+            }
+            "M0203" => Diagnostic::error(code, message, ended, "moved here")
+                .label(used, format!("{holder} is used here")),
+            _ => Diagnostic::error(code, message, ended, "moved here"),
+        };
+        if memory.span != ended && memory.span != used {
+            diagnostic = diagnostic.label(memory.span, self.allocated(loan));
+        }
+        diagnostic.why("who holds it there may free it at any time").help(help)
+    }
+
     fn allocated(&self, loan: usize) -> String {
         self.words.belongs(&self.flow().loans[loan])
     }
@@ -514,7 +584,7 @@ impl<'a> Reporter<'a> {
     fn fault(&mut self, fault: Fault, span: Span) {
         let diagnostic = match fault {
             Fault::Kept { value, loan, into, callee } => {
-                if !self.told.insert(loan) {
+                if !self.tell(loan) {
                     return;
                 }
                 match callee {
@@ -525,24 +595,34 @@ impl<'a> Reporter<'a> {
                 }
             }
             Fault::Spawned { value, loan } => {
-                if !self.told.insert(loan) {
+                if !self.tell(loan) {
                     return;
                 }
                 self.spawned(&value, loan, span)
             }
             Fault::Clash { function, freed, used, loan, clash } => {
-                if !self.told.insert(loan) {
+                if !self.tell(loan) {
                     return;
                 }
                 self.clash(function.index(), &freed, &used, loan, &clash, span)
             }
-            Fault::FreedInClosure { function, fate } => {
+            Fault::FreedInClosure { function, fate, loans } => {
+                loans.iter().for_each(|loan| drop(self.tell(loan)));
                 let name = fate.name.map_or("this memory".to_owned(), |name| format!("`{name}`"));
                 let message = format!("a function value cannot free {name}");
                 let diagnostic = Diagnostic::error("M0203", message, fate.span, "freed here");
                 self.made_here(diagnostic, function.index(), span)
                     .why("it may be called more than once, and whoever calls it does not know that it frees")
                     .help("call a named function that frees, or leave it to the end of the scope")
+            }
+            Fault::MovedInClosure { function, fate, loans } => {
+                loans.iter().for_each(|loan| drop(self.tell(loan)));
+                let name = fate.name.map_or("this memory".to_owned(), |name| format!("`{name}`"));
+                let message = format!("a function value cannot move {name} away");
+                let diagnostic = Diagnostic::error("M0203", message, fate.span, "moved here");
+                self.made_here(diagnostic, function.index(), span)
+                    .why("it may be called more than once, and whoever calls it does not know that it moves")
+                    .help("call a named function that moves it")
             }
             Fault::KeptInClosure { function, fate } => {
                 let name = fate.name.map_or("its argument".to_owned(), |name| format!("`{name}`"));
@@ -611,7 +691,7 @@ impl<'a> Reporter<'a> {
         function: usize,
         value: &Operand,
         loan: usize,
-        fate: &super::summary::Fate,
+        fate: &Fate,
         span: Span,
     ) -> Diagnostic {
         let words = &self.words;
@@ -686,47 +766,5 @@ impl<'a> Reporter<'a> {
         Diagnostic::error("M0401", message, span, "started here")
             .label(memory.span, self.words.belongs(memory))
             .help("`parallel { … }` finishes before the scope ends")
-    }
-
-    // Owned memory that nobody frees.
-
-    fn leaks(&mut self, state: &State, block: usize) {
-        let terminator = &self.flow().function.blocks[block].terminator;
-        let TerminatorKind::Return(value) = &terminator.kind else { return };
-        let returned = self.flow().all_of(state, value);
-        let leaked: Vec<usize> =
-            state.owned.iter().filter(|loan| !returned.contains(*loan)).collect();
-        for loan in leaked {
-            if !self.told.insert(loan) {
-                continue;
-            }
-            let words = &self.words;
-            let memory = &self.flow().loans[loan];
-            let name = words.loan(memory);
-            let explicit = words.sources.text(terminator.span).starts_with("return");
-            let what = if explicit { "on this return" } else { "before the function ends" };
-            let bytes = words.sources.text(memory.span).strip_prefix("Owned.buffer");
-            let allocate =
-                bytes.map_or("`allocate`".to_owned(), |args| format!("`allocate{args}`"));
-            let mut diagnostic = Diagnostic::error(
-                "M0301",
-                format!("{name} is never freed {what}"),
-                if explicit { terminator.span } else { memory.span },
-                if explicit { format!("{name} is still there") } else { "made here".to_owned() },
-            );
-            if explicit {
-                diagnostic = diagnostic.label(memory.span, "made here");
-                let start = Span { end: terminator.span.start, ..terminator.span };
-                let free = format!("free({}); ", name.trim_matches('`'));
-                if words.name(memory.local).is_some() {
-                    diagnostic = diagnostic.edit(start, free);
-                }
-            }
-            diagnostic = diagnostic.help(format!(
-                "free it first: `free({})`, or use {allocate} in a scope",
-                name.trim_matches('`')
-            ));
-            self.diagnostics.push(diagnostic);
-        }
     }
 }

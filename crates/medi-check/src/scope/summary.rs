@@ -63,11 +63,15 @@ pub struct Summary {
     pub returns: BTreeSet<Symbol>,
     /// The result may own memory that the function made.
     pub returns_owned: bool,
+    /// The result may be owned memory that some object or collection refers to.
+    pub returns_held: bool,
     pub frees: BTreeMap<Symbol, Fate>,
     /// The first is freed before the last use of the second: they must not be the same memory.
     pub clashes: BTreeMap<(Symbol, Symbol), Clash>,
     /// Stored in collected memory.
     pub keeps: BTreeMap<Symbol, Fate>,
+    /// Owned memory that is stored in an object, or given to a task: somebody else frees it.
+    pub takes: BTreeMap<Symbol, Fate>,
     /// Given to a task that may outlive the call.
     pub spawns: BTreeMap<Symbol, Fate>,
     /// Written without atomics.
@@ -86,6 +90,8 @@ impl Summary {
         };
         !self.returns.is_subset(&other.returns)
             || self.returns_owned && !other.returns_owned
+            || self.returns_held && !other.returns_held
+            || more(&self.takes, &other.takes)
             || more(&self.frees, &other.frees)
             || self.clashes.keys().any(|pair| !other.clashes.contains_key(pair))
             || more(&self.keeps, &other.keeps)
