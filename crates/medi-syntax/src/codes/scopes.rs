@@ -96,7 +96,8 @@ func reader() -> func() -> byte {
         title: "memory is used after it was freed",
         explanation: "\
 After `free(b)` nothing may use `b`, on any path that leads through the `free`. If it is freed on \
-one path only, use it on the others.
+one path only, use it on the others. The same holds for memory of type `Owned` that was stored in \
+an object, a list or a map, or given to a task: whoever holds it there may free it.
 
 Wrong:
 
