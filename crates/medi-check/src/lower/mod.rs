@@ -77,6 +77,23 @@ pub fn check_library(program: hir::Program, sources: &SourceMap) -> Vec<Diagnost
     on_deep_stack(|| check_library_here(program, sources))
 }
 
+/// Shows `look` the MIR as the scope checker reads it, before any pass changes it.
+///
+/// # Errors
+/// What is wrong with an instantiation.
+///
+/// # Panics
+/// As [`lower`].
+pub fn lower_unchanged<T: Send>(
+    mut program: hir::Program,
+    look: impl FnOnce(&mir::Program) -> T + Send,
+) -> Result<T, Vec<Diagnostic>> {
+    on_deep_stack(|| {
+        let types = std::mem::take(&mut program.types);
+        lower_plainly(&program, types).map(|lowered| look(&lowered))
+    })
+}
+
 fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     // The lowering recurses as deep as the tree does, which the parser bounds; this stack holds that in a
     // debug build too, whatever thread the caller is on.
@@ -132,6 +149,17 @@ fn check_library_here(mut program: hir::Program, sources: &SourceMap) -> Vec<Dia
     }
     // The scope checker treats no function differently for being the first.
     scope_checker::check(&lowering.finish(mir::FunctionId(0), None), sources)
+}
+
+/// The MIR before any pass changes it.
+fn lower_plainly(program: &hir::Program, types: Types) -> Result<mir::Program, Vec<Diagnostic>> {
+    let mut lowering = Lowering::new(program, types);
+    let (main, main_args) = lowering.entry();
+    lowering.run();
+    if !lowering.diagnostics.is_empty() {
+        return Err(lowering.diagnostics);
+    }
+    Ok(lowering.finish(main, main_args))
 }
 
 /// What the MIR function that an [`Instance`] asks for is called with.

@@ -17,6 +17,7 @@ const LAW: &[(&str, &[&str])] = &[
         "medi",
         &["medi-syntax", "medi-check", "medi-codegen", "medi-runtime", "medi-heap", "medi-formats"],
     ),
+    ("medi-fuzz", &["medi-syntax", "medi-check"]),
     ("medi-bench", &[]),
 ];
 
