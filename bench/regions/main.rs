@@ -1,5 +1,6 @@
 //! Scopes beside `bumpalo` and mimalloc, at what these do: batches of small objects, buffers, one huge buffer, and threads
-//! that do so each for itself. Every figure is the best of five runs.
+//! that do so each for itself. Every figure is the best of five runs. With the argument `guards`: what sampled guard pages
+//! cost.
 //!
 //! An object is 24 bytes and is written whole. A scope's batch is a scope with its objects and its end; that of `bumpalo`,
 //! a `Bump` that is made and dropped, or one that is reset; that of mimalloc, an allocation and a free for each object.
@@ -11,7 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bumpalo::Bump;
-use medi_region::{Options, RegionSpace, Scopes, Unlimited, space};
+use medi_region::{
+    Guarding, Guards, Options, RegionSpace, SAMPLE_INTERVAL, Scopes, Unlimited, rest, space,
+};
 use mimalloc::MiMalloc;
 
 type Object = [u64; 3];
@@ -177,7 +180,78 @@ fn buffers() {
     }
 }
 
+/// Nanoseconds of one round of buffers of some bytes, each with all its pages touched.
+fn round(mine: &mut Scopes<Unlimited>, bytes: usize, rounds: usize) -> u64 {
+    let start = Instant::now();
+    for _ in 0..rounds {
+        mine.enter();
+        let buffer = mine.allocate(bytes as u64, 0).expect("there is memory");
+        // SAFETY: the buffer lives.
+        let base = unsafe { (*buffer.descriptor).base() };
+        touch(std::ptr::with_exposed_provenance_mut(base as usize), bytes);
+        mine.exit(0);
+    }
+    start.elapsed().as_nanos() as u64
+}
+
+/// What it costs that one buffer in every few megabytes has guards. Rounds without, without again and with alternate, and
+/// each kind's figure is its median: the second shows how far apart two equal things are. Since that may be more than the
+/// cost, the last column is computed: what a guarded buffer takes longer, as a part of the time until the next.
+fn guards() {
+    println!(
+        "guarded buffers, one in {} MiB, ns each {:>6} {:>16} {:>16} {:>9} {:>9}",
+        SAMPLE_INTERVAL >> 20,
+        "none",
+        "none",
+        "sampled",
+        "guarded",
+        "cost"
+    );
+    let guarding = |guarding| {
+        let guards = Arc::new(Guards::new(guarding));
+        Scopes::new(Unlimited, Options { guards, ..Options::default() })
+    };
+    for (bytes, rounds) in [
+        (64, 400_000),
+        (1 << 10, 400_000),
+        (4 << 10, 200_000),
+        (16 << 10, 100_000),
+        (64 << 10, 40_000),
+        (512 << 10, 8000),
+    ] {
+        let mut kinds = [scopes(), scopes(), guarding(Guarding::Sampled)];
+        let mut times = [const { vec![] }; 3];
+        for first in 0..30 {
+            for kind in (0..3).map(|kind| (kind + first) % 3) {
+                times[kind].push(round(&mut kinds[kind], bytes, rounds));
+            }
+        }
+        let median = |times: &mut Vec<u64>| {
+            times.sort_unstable();
+            times[times.len() / 2] as f64 / rounds as f64
+        };
+        let [none, again, sampled] = times.each_mut().map(median);
+        let mut guarded = guarding(Guarding::Every);
+        // Once the quarantine is full.
+        round(&mut guarded, bytes, 10_000);
+        let guarded = round(&mut guarded, bytes, 2000) as f64 / 2000.0;
+        let apart = SAMPLE_INTERVAL as f64 / bytes as f64 * none;
+        let apart = apart.max(rest(bytes as u64).as_nanos() as f64);
+        let more = |time: f64| 100.0 * (time / none - 1.0);
+        println!(
+            "  {:<20} {none:>20.1} {again:>8.1} {:>+5.2} % {sampled:>8.1} {:>+5.2} % {guarded:>9.0} {:>7.2} %",
+            format!("{bytes} B"),
+            more(again),
+            more(sampled),
+            100.0 * (guarded - none) / apart
+        );
+    }
+}
+
 fn main() {
+    if std::env::args().any(|argument| argument == "guards") {
+        return guards();
+    }
     objects();
     threads();
     buffers();

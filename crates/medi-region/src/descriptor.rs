@@ -9,6 +9,8 @@ use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::guard::{Guarding, Guards};
+
 /// The words that compiled code reads; written only by the thread that owns the buffer.
 #[repr(C)]
 #[derive(Debug)]
@@ -149,15 +151,26 @@ impl Slot {
 /// buffer ended lasts as long as possible.
 #[derive(Default)]
 pub(crate) struct Pool {
+    /// How many slots wait at least before one is used again.
+    waiting: usize,
     blocks: Vec<Box<[Slot]>>,
     free: std::collections::VecDeque<NonNull<Slot>>,
 }
 
 const BLOCK: usize = 64;
 
+/// Slots that wait in a checked run before one is used again, so that it is known how a buffer ended.
+const WAITING: usize = 4096;
+
 impl Pool {
+    /// Slots for buffers that are guarded so.
+    pub(crate) fn for_guards(guards: &Guards) -> Pool {
+        let waiting = if guards.guarding() == Guarding::Every { WAITING } else { 0 };
+        Pool { waiting, ..Pool::default() }
+    }
+
     pub(crate) fn take(&mut self) -> NonNull<Slot> {
-        if self.free.is_empty() {
+        if self.free.len() <= self.waiting {
             let block: Box<[Slot]> = (0..BLOCK).map(|_| Slot::new()).collect();
             self.free.extend(block.iter().map(NonNull::from));
             self.blocks.push(block);

@@ -7,12 +7,14 @@
 //!
 //! Promises: buffers are [`ALIGNMENT`]-aligned and read as zero; a descriptor's memory stays mapped as long as its
 //! `Scopes`; every byte charged to the [`Ledger`] is released again. Small buffers are bumped out of chunks that
-//! scopes reuse; a large one is its own mapping, which costs nothing until it is touched.
+//! scopes reuse; a large one is its own mapping, which costs nothing until it is touched. Some, or in a checked run all, lie
+//! between pages that nobody may touch.
 //!
 //! The idea of regions with generations comes from Vale's generational references and Cyclone's LIFO regions.
 
 mod chunk;
 pub mod descriptor;
+mod guard;
 mod mapping;
 mod owned;
 pub mod region;
@@ -20,6 +22,7 @@ mod scopes;
 pub mod space;
 
 pub use descriptor::{Descriptor, End, Ending};
+pub use guard::{Damage, Found, Guarding, Guards, SAMPLE_INTERVAL, rest};
 pub use owned::OwnedBuffers;
 pub use region::Region;
 pub use scopes::{AllocateError, Buffer, FreeError, Ledger, Options, Refused, Scopes, Unlimited};

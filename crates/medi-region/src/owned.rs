@@ -4,9 +4,10 @@ use std::alloc::{self, Layout};
 use std::collections::HashMap;
 use std::io;
 use std::ptr::NonNull;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::descriptor::{Descriptor, Ending, Pool, Slot};
+use crate::guard::{Damage, Guarded, Guards, Picker};
 use crate::mapping::Mapping;
 use crate::scopes::{AllocateError, Buffer, FreeError, Ledger, Refused};
 use crate::{ALIGNMENT, LARGE};
@@ -14,6 +15,7 @@ use crate::{ALIGNMENT, LARGE};
 enum Memory {
     Small { base: NonNull<u8>, layout: Layout },
     Large(Mapping),
+    Guarded(Guarded),
 }
 
 // SAFETY: the memory is owned like a box of bytes.
@@ -35,6 +37,7 @@ impl Memory {
         match self {
             Memory::Small { base, .. } => *base,
             Memory::Large(mapping) => mapping.base(),
+            Memory::Guarded(guarded) => guarded.base,
         }
     }
 }
@@ -48,8 +51,8 @@ impl Drop for Memory {
     }
 }
 
-#[derive(Default)]
 struct State {
+    picker: Picker,
     pool: Pool,
     /// By descriptor: the memory, and the bytes charged.
     live: HashMap<usize, (Memory, u64)>,
@@ -61,12 +64,29 @@ unsafe impl Send for State {}
 /// All owned buffers of a program. Descriptors stay in place as long as this lives.
 pub struct OwnedBuffers<L: Ledger> {
     ledger: L,
+    guards: Arc<Guards>,
     state: Mutex<State>,
 }
 
 impl<L: Ledger> OwnedBuffers<L> {
     pub fn new(ledger: L) -> Self {
-        Self { ledger, state: Mutex::default() }
+        Self::guarded(ledger, Arc::default())
+    }
+
+    /// As [`OwnedBuffers::new`], with guards around some or all.
+    pub fn guarded(ledger: L, guards: Arc<Guards>) -> Self {
+        let (picker, pool) = (Picker::new(&guards), Pool::for_guards(&guards));
+        Self { ledger, guards, state: Mutex::new(State { picker, pool, live: HashMap::new() }) }
+    }
+
+    /// Whether the next buffer will be guarded, if it has that many bytes and nobody else allocates before.
+    pub fn will_guard(&self, bytes: u64) -> bool {
+        self.state().picker.would_pick(bytes)
+    }
+
+    /// The first damage that the end of a guarded buffer has shown since this was asked.
+    pub fn take_damage(&self) -> Option<Damage> {
+        self.guards.take_damage()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -87,7 +107,10 @@ impl<L: Ledger> OwnedBuffers<L> {
         let wanted = wanted.ok_or(AllocateError::TooLarge)?;
         let rounded = wanted.max(1).next_multiple_of(ALIGNMENT);
         self.ledger.charge(rounded as u64).map_err(|Refused| AllocateError::Limit)?;
-        let memory = Memory::new(rounded).map_err(|error| {
+        let picked = self.state().picker.picks(bytes);
+        let guarded = picked.then(|| self.guards.take(wanted, site)).flatten();
+        let memory = guarded.map_or_else(|| Memory::new(rounded), |it| Ok(Memory::Guarded(it)));
+        let memory = memory.map_err(|error| {
             self.ledger.release(rounded as u64);
             AllocateError::System(error)
         })?;
@@ -119,7 +142,10 @@ impl<L: Ledger> OwnedBuffers<L> {
         if slot.descriptor.generation() != generation {
             return Err(FreeError::Ended(slot.ending_of(generation)));
         }
-        let (_, charged) = state.live.remove(&descriptor.addr()).ok_or(FreeError::Foreign)?;
+        let (memory, charged) = state.live.remove(&descriptor.addr()).ok_or(FreeError::Foreign)?;
+        if let Memory::Guarded(guarded) = &memory {
+            self.guards.end(guarded, Ending::Freed, site);
+        }
         slot.end(Ending::Freed, site);
         state.pool.give_back(NonNull::from(slot));
         self.ledger.release(charged);

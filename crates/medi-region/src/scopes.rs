@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::chunk::{Chunks, Mark};
 use crate::descriptor::{Descriptor, End, Ending, Pool, Slot};
+use crate::guard::{Damage, Guarded, Guards, Picker};
 use crate::mapping::Mapping;
 use crate::region::Region;
 use crate::space::{CHUNK, RegionEnd, RegionSpace};
@@ -45,10 +46,12 @@ impl Ledger for Unlimited {
     fn release(&self, _: u64) {}
 }
 
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Options {
     /// Overwrite small buffers with 0xDB when they end, so that a use through a raw address shows.
     pub poison: bool,
+    /// Which buffers have pages around them that nobody may touch, and where these are known.
+    pub guards: Arc<Guards>,
 }
 
 /// A handle to a live buffer.
@@ -94,9 +97,15 @@ pub enum FreeError {
 
 enum Memory {
     /// Bumped out of the chunks, between these marks.
-    Small { before: Mark, after: Mark },
+    Small {
+        before: Mark,
+        after: Mark,
+    },
     /// Unmapped when dropped.
-    Large { _mapping: Mapping },
+    Large {
+        _mapping: Mapping,
+    },
+    Guarded(Guarded),
 }
 
 struct Live {
@@ -118,6 +127,7 @@ struct Scope {
 pub struct Scopes<L: Ledger> {
     ledger: L,
     options: Options,
+    picker: Picker,
     pool: Pool,
     chunks: Chunks,
     open: Vec<Scope>,
@@ -143,8 +153,9 @@ impl<L: Ledger> Scopes<L> {
             regions: vec![],
             spare: vec![],
             ledger,
+            picker: Picker::new(&options.guards),
+            pool: Pool::for_guards(&options.guards),
             options,
-            pool: Pool::default(),
             chunks: Chunks::default(),
             open: vec![],
             live: vec![],
@@ -223,7 +234,7 @@ impl<L: Ledger> Scopes<L> {
         let end = RegionEnd { allocated_at: region.allocated_at, ended_at };
         region.for_each_traced(&self.space, &mut |start, end| self.ledger.end_traced(start, end));
         region.end(&self.space, end, self.options.poison, |chunk| {
-            if self.spare.len() < SPARE && self.space.is_usable(chunk) {
+            if self.spare.len() < SPARE && self.space.may_keep(chunk) {
                 self.spare.push(chunk);
             } else {
                 self.space.give_back(chunk);
@@ -269,7 +280,7 @@ impl<L: Ledger> Scopes<L> {
         let wanted = wanted.ok_or(AllocateError::TooLarge)?;
         let rounded = wanted.max(1).next_multiple_of(ALIGNMENT);
         self.ledger.charge(rounded as u64).map_err(|Refused| AllocateError::Limit)?;
-        let (base, memory) = match self.reserve(rounded) {
+        let (base, memory) = match self.reserve(wanted, rounded, site) {
             Ok(reserved) => reserved,
             Err(error) => {
                 self.ledger.release(rounded as u64);
@@ -284,7 +295,27 @@ impl<L: Ledger> Scopes<L> {
         Ok(Buffer { descriptor: slot.as_ptr().cast(), generation })
     }
 
-    fn reserve(&mut self, bytes: usize) -> std::io::Result<(NonNull<u8>, Memory)> {
+    /// Whether the next buffer will be guarded, if it has that many bytes: then it is worth it to know more of its site.
+    pub fn will_guard(&self, bytes: u64) -> bool {
+        self.picker.would_pick(bytes)
+    }
+
+    /// The first damage that the end of a guarded buffer has shown since this was asked.
+    pub fn take_damage(&self) -> Option<Damage> {
+        self.options.guards.take_damage()
+    }
+
+    fn reserve(
+        &mut self,
+        wanted: usize,
+        bytes: usize,
+        site: u64,
+    ) -> std::io::Result<(NonNull<u8>, Memory)> {
+        if self.picker.picks(wanted as u64)
+            && let Some(guarded) = self.options.guards.take(wanted, site)
+        {
+            return Ok((guarded.base, Memory::Guarded(guarded)));
+        }
         if bytes >= LARGE {
             let mapping = Mapping::new(bytes)?;
             if bytes >= HUGE {
@@ -326,7 +357,7 @@ impl<L: Ledger> Scopes<L> {
         };
         self.end(&live, Ending::Freed, site);
         match live.memory {
-            Memory::Large { .. } => self.ledger.release(live.charged),
+            Memory::Large { .. } | Memory::Guarded(_) => self.ledger.release(live.charged),
             Memory::Small { before, after } => {
                 // Only the newest small buffer gives its bytes back at once, and only to its own scope.
                 if self.chunks.mark() == after && self.is_innermost(index) {
@@ -365,10 +396,15 @@ impl<L: Ledger> Scopes<L> {
     fn end(&mut self, live: &Live, ending: Ending, site: u64) {
         // SAFETY: a live buffer's slot is in the pool, and only this thread touches it.
         let slot = unsafe { live.slot.as_ref() };
-        if self.options.poison && matches!(live.memory, Memory::Small { .. }) {
-            let base = std::ptr::with_exposed_provenance_mut::<u8>(slot.descriptor.base() as usize);
-            // SAFETY: the buffer's memory is still its own here, `charged` bytes from its base.
-            unsafe { base.write_bytes(0xDB, live.charged as usize) };
+        match &live.memory {
+            Memory::Small { .. } if self.options.poison => {
+                let base =
+                    std::ptr::with_exposed_provenance_mut::<u8>(slot.descriptor.base() as usize);
+                // SAFETY: the buffer's memory is still its own here, `charged` bytes from its base.
+                unsafe { base.write_bytes(0xDB, live.charged as usize) };
+            }
+            Memory::Guarded(guarded) => self.options.guards.end(guarded, ending, site),
+            Memory::Small { .. } | Memory::Large { .. } => {}
         }
         slot.end(ending, site);
         self.pool.give_back(live.slot);

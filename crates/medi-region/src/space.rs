@@ -8,11 +8,13 @@
 //! thread, while the region's own thread allocates. For that, a chunk says how far it is filled, or where the cursor is
 //! that says so.
 
+use std::collections::VecDeque;
 use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
+use crate::guard::bar;
 use crate::mapping::Mapping;
 
 /// In bytes.
@@ -28,6 +30,8 @@ pub const SPAN: u64 = (CHUNKS * CHUNK) as u64;
 const LAST_TAG: u64 = (1 << (64 - ADDRESS_BITS)) - 1;
 /// Free chunks beyond so many, 32 MiB, give their memory back to the system.
 const WARM: usize = 512;
+/// Chunks in quarantine: 64 MiB of addresses.
+const QUARANTINE: usize = 1024;
 /// Bytes at the start that huge pages are not asked for, so that a program with few objects takes little memory.
 const SMALL: usize = 2 << 20;
 
@@ -48,6 +52,8 @@ pub struct RegionEnd {
 struct State {
     /// Chunks that were used, and are free.
     free: Vec<u32>,
+    /// Those that nobody may touch, the oldest first, in a checked run.
+    quarantine: VecDeque<u32>,
     /// Chunks from here on were never used.
     fresh: u32,
 }
@@ -64,6 +70,15 @@ struct Chunk {
     ended_at: AtomicU64,
 }
 
+impl Chunk {
+    fn end(&self) -> RegionEnd {
+        RegionEnd {
+            allocated_at: self.allocated_at.load(Ordering::Relaxed),
+            ended_at: self.ended_at.load(Ordering::Relaxed),
+        }
+    }
+}
+
 /// All regions' memory.
 pub struct RegionSpace {
     memory: Option<Mapping>,
@@ -71,6 +86,8 @@ pub struct RegionSpace {
     tags: Option<Mapping>,
     /// A [`Chunk`] for each chunk.
     chunks: Option<Mapping>,
+    /// Chunks that are given back go to the quarantine.
+    checked: bool,
     state: Mutex<State>,
 }
 
@@ -94,8 +111,15 @@ impl RegionSpace {
             memory,
             tags: Mapping::new(8 * CHUNKS).ok(),
             chunks: Mapping::new(size_of::<Chunk>() * CHUNKS).ok(),
+            checked: false,
             state: Mutex::default(),
         }
+    }
+
+    /// A space in which nobody may touch the memory of a region that has ended, until so much has ended after it that
+    /// the memory is used again.
+    pub fn checked() -> RegionSpace {
+        RegionSpace { checked: true, ..RegionSpace::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -208,9 +232,21 @@ impl RegionSpace {
         self.tag(chunk).load(Ordering::Relaxed) >> ADDRESS_BITS < LAST_TAG
     }
 
+    /// Whether a thread may keep the chunk for its next region.
+    pub(crate) fn may_keep(&self, chunk: u32) -> bool {
+        !self.checked && self.is_usable(chunk)
+    }
+
     /// Gives a chunk back.
     pub(crate) fn give_back(&self, chunk: u32) {
         let mut state = self.state();
+        let chunk = match self.checked {
+            true => match self.through_quarantine(&mut state, chunk) {
+                Some(chunk) => chunk,
+                None => return,
+            },
+            false => chunk,
+        };
         let usable = self.is_usable(chunk);
         if !usable || state.free.len() >= WARM {
             let start = std::ptr::with_exposed_provenance_mut::<u8>(self.start(chunk) as usize);
@@ -222,13 +258,32 @@ impl RegionSpace {
         }
     }
 
+    /// Bars a chunk; the one that has been barred for longest, once there are many, is open again.
+    fn through_quarantine(&self, state: &mut State, chunk: u32) -> Option<u32> {
+        // SAFETY: nobody has the chunk, and what it holds is dead.
+        let barred = unsafe { bar(self.start(chunk) as usize, CHUNK, true) };
+        if barred.is_err() {
+            return Some(chunk);
+        }
+        state.quarantine.push_back(chunk);
+        let many = state.quarantine.len() > QUARANTINE;
+        let oldest = many.then(|| state.quarantine.pop_front()).flatten()?;
+        // SAFETY: as above.
+        let opened = unsafe { bar(self.start(oldest) as usize, CHUNK, false) };
+        // One that cannot be opened is never used again.
+        opened.ok().map(|()| oldest)
+    }
+
+    /// How the region ended that had the memory at an address last, if one had. Takes no lock.
+    pub fn ended_at(&self, address: u64) -> Option<RegionEnd> {
+        let info = self.chunk(self.chunk_of(address)?);
+        (info.ended_tag.load(Ordering::Relaxed) != 0).then(|| info.end())
+    }
+
     /// How the region of a stale handle ended, unless its chunk has held another one since.
     pub fn ending(&self, handle: u64) -> Option<RegionEnd> {
         let info = self.chunk(self.chunk_of(handle)?);
-        (info.ended_tag.load(Ordering::Relaxed) == handle & !ADDRESS).then(|| RegionEnd {
-            allocated_at: info.allocated_at.load(Ordering::Relaxed),
-            ended_at: info.ended_at.load(Ordering::Relaxed),
-        })
+        (info.ended_tag.load(Ordering::Relaxed) == handle & !ADDRESS).then(|| info.end())
     }
 
     /// Calls `visit` with start and end of the filled part of each traced chunk. What its objects are stays as it is

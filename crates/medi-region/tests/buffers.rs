@@ -187,7 +187,7 @@ proptest! {
         poison in any::<bool>(),
     ) {
         let ledger = Counted::default();
-        let mut scopes = Scopes::new(ledger.clone(), Options { poison });
+        let mut scopes = Scopes::new(ledger.clone(), Options { poison, ..Options::default() });
         // (handle, alive, scope depth, fill byte)
         let mut made: Vec<(Buffer, bool, usize, u8)> = vec![];
         for step in steps {

@@ -7,7 +7,7 @@ use medi_region::space::{CHUNK, address};
 use medi_region::{Options, Region, RegionEnd, RegionSpace, Scopes, Unlimited};
 
 fn within(space: &Arc<RegionSpace>) -> Scopes<Unlimited> {
-    Scopes::within(Unlimited, Options { poison: true }, Arc::clone(space))
+    Scopes::within(Unlimited, Options { poison: true, ..Options::default() }, Arc::clone(space))
 }
 
 /// A new object of `bytes` bytes that refers to nothing collected.

@@ -9,10 +9,11 @@ use std::sync::atomic::Ordering;
 use medi_heap::{Heap, Mutator, ObjectRef, OutOfMemory, Root, layout};
 use medi_region::OwnedBuffers;
 
+use crate::check::Check;
 use crate::code_map::CodeMap;
 use crate::context::Context;
 use crate::entry;
-use crate::error::{RuntimeError, codes};
+use crate::error::{Frame, RuntimeError, codes};
 use crate::handles::Handles;
 use crate::memory_report;
 use crate::output::Output;
@@ -39,6 +40,15 @@ pub(crate) struct Call(*mut Context);
 /// The program is stopping; the native returns at once, with any value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopped;
+
+/// Leaves the innermost calls out that are within the prelude, if there are others: an index that `swap` was given is the
+/// mistake of who called `swap`.
+pub(crate) fn leave_prelude_out(stack: &mut Vec<Frame>) {
+    let inner = stack.iter().take_while(|frame| PRELUDE.contains(&frame.file.as_str())).count();
+    if inner < stack.len() {
+        stack.drain(..inner);
+    }
+}
 
 /// Elements from which a kernel takes so long, some tens of microseconds, that collections should not wait for it.
 const LONG_KERNEL: i64 = 1 << 15;
@@ -268,6 +278,16 @@ impl Call {
         unsafe { (*self.0).exit_pc as u64 }
     }
 
+    /// The site of this call for scope memory: with its stack in a checked run, or where `precise`.
+    pub fn memory_site(&self, precise: bool) -> u64 {
+        let run = self.run();
+        if precise || run.check == Check::Memory {
+            run.stacks.site(self.frames())
+        } else {
+            self.site()
+        }
+    }
+
     /// Stops the program when this native returns. The first reason wins.
     pub fn halt(&self, stop: Stop) -> Stopped {
         self.stop().get_or_insert(stop);
@@ -279,14 +299,10 @@ impl Call {
         Stopped
     }
 
-    /// Stops the program with an error, which gets the call stack. Its innermost calls within the prelude are
-    /// left out: an index that `swap` was given is the mistake of who called `swap`.
+    /// Stops the program with an error, which gets the call stack, without its innermost calls within the prelude.
     pub fn raise(&self, error: RuntimeError) -> Stopped {
         let mut stack = stack::walk(self.frames(), self.code());
-        let inner = stack.iter().take_while(|frame| PRELUDE.contains(&frame.file.as_str())).count();
-        if inner < stack.len() {
-            stack.drain(..inner);
-        }
+        leave_prelude_out(&mut stack);
         if let Some(execution) = self.execution() {
             execution.work.append_origin(&mut stack, self.code());
             stack.retain(|frame| frame.file != TASKS);

@@ -25,6 +25,8 @@ pub mod codes {
     pub const FOREIGN_SCOPE: &str = "R0017";
     /// A pin in another task than the one that made it, or of a list that was resized.
     pub const PIN: &str = "R0018";
+    /// Native code touched memory of scopes that is not there.
+    pub const MEMORY: &str = "R0019";
     /// A mistake of the compiler or the runtime.
     pub const INTERNAL: &str = "R0099";
 }

@@ -5,6 +5,7 @@
 //! and the native functions of [`natives`], which the library `lib/*.medi` declares.
 
 mod call;
+pub mod check;
 pub mod code_map;
 mod compare;
 pub mod container;

@@ -143,7 +143,11 @@ impl Machine {
     /// Runs a program on the calling thread.
     fn run_here(&self, image: &Image, args: &[String], output: Output) -> io::Result<Outcome> {
         trap::install();
-        let limits = Limits { threads: self.options.thread_count(), stack_size: self.stack_size() };
+        let limits = Limits {
+            threads: self.options.thread_count(),
+            stack_size: self.stack_size(),
+            check: self.options.check,
+        };
         let (shapes, code) = (Arc::clone(&image.shapes), Arc::clone(&image.code));
         let owner = Some(Arc::clone(&image.owner));
         let literals = &image.literals;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use medi_heap::{Bytes, OnCycle, Stall};
 
+use crate::check::Check;
 use crate::container::Container;
 use crate::gc_log::line;
 
@@ -36,6 +37,7 @@ pub struct Options {
     pub stack_size: u64,
     /// How many threads run tasks at the same time. Default: as many as the machine or the container has.
     pub threads: Option<usize>,
+    pub check: Check,
     pub gc_stats: GcStats,
     /// Answer `medi gc-top` while the program runs.
     pub gc_top: bool,
@@ -94,6 +96,7 @@ impl Default for Options {
             watch_pressure: true,
             stack_size: 256 << 20,
             threads: None,
+            check: Check::Sampled,
             gc_stats: GcStats::Off,
             gc_top: true,
             gc_log: false,
@@ -173,6 +176,14 @@ pub static OPTIONS: &[OptionSpec] = &[
         Takes::Value("N"),
         "How many threads run tasks at the same time [default: one for each processor]",
         |o, v| set_some(&mut o.threads, threads(v))
+    ),
+    option!(
+        "check",
+        "MEDI_CHECK",
+        Takes::Value("memory|sampled|off"),
+        "Find native code that misuses memory: guard and quarantine all scope memory and verify the heap at each \
+         collection (slow), guard one buffer in 8 MB, or none [default: sampled]",
+        |o, v| set(&mut o.check, check(v))
     ),
     option!(
         "gc-stats",
@@ -393,9 +404,9 @@ impl Options {
             pacing: self.pacing.unwrap_or(defaults.pacing),
             markers: self.marker_count(),
             return_delay: self.return_delay.unwrap_or(defaults.return_delay),
-            poison: self.poison,
+            poison: self.poison || self.check == Check::Memory,
             collect_every: self.collect_every,
-            verify: self.verify,
+            verify: self.verify || self.check == Check::Memory,
             moving: self.moving,
             log_writes: self.log_writes,
             delay_seed: self.delay_seed,
@@ -444,6 +455,15 @@ fn switch(value: &str) -> Result<bool, String> {
         "" | "1" | "true" | "yes" | "on" => Ok(true),
         "0" | "false" | "no" | "off" => Ok(false),
         _ => Err(format!("wants 1 or 0, not `{value}`")),
+    }
+}
+
+fn check(value: &str) -> Result<Check, String> {
+    match value {
+        "memory" => Ok(Check::Memory),
+        "sampled" => Ok(Check::Sampled),
+        "off" => Ok(Check::Off),
+        _ => Err(format!("wants `memory`, `sampled` or `off`, not `{value}`")),
     }
 }
 

@@ -53,6 +53,17 @@ impl Output {
         }
     }
 
+    /// Writes what is buffered, unless another call is in the middle of that; whether it did.
+    ///
+    /// # Errors
+    /// As [`Output::line`].
+    pub(crate) fn flush_at_once(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(mut lines) => lines.flush().map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Appends a line. `text` does not hold the newline.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 //! [`Activation`] when native code in between called compiled code again.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::code_map::{CodeMap, Position};
 use crate::context::{Activation, Context};
@@ -92,6 +93,22 @@ impl Frames {
     }
 }
 
+impl Frames {
+    /// The frames as far as they lie on this part of the stack, one above the other: for a thread that may have left
+    /// compiled code without noting where.
+    pub(crate) fn within(mut self, stack: Range<usize>) -> impl Iterator<Item = RawFrame> {
+        let mut least = stack.start;
+        std::iter::from_fn(move || {
+            let fp = self.next.fp;
+            if !(least..stack.end).contains(&fp) || !fp.is_multiple_of(8) {
+                return None;
+            }
+            least = fp;
+            self.next()
+        })
+    }
+}
+
 impl Iterator for Frames {
     type Item = RawFrame;
 
@@ -159,7 +176,7 @@ struct Run<'a> {
 /// The call stack as a person reads it, innermost first. Equal calls in a row are folded into one and a line
 /// that counts the others; a stack that is deep nevertheless is shortened in the middle. Either line is a frame
 /// whose function begins with `…` and whose line is 0.
-pub fn walk(frames: Frames, code: &CodeMap) -> Vec<Frame> {
+pub fn walk(frames: impl Iterator<Item = RawFrame>, code: &CodeMap) -> Vec<Frame> {
     let calls = frames.flat_map(|frame| code.unresolved_frames(frame.return_address));
     fold(calls, |function, position| code.frame(function, position))
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use medi_heap::{ObjectRef, TypeId, layout};
 
 use crate::call::Call;
+use crate::check;
 use crate::context::{Context, Store, Stub};
 use crate::error::{RuntimeError, codes};
 use crate::stack;
@@ -164,7 +165,13 @@ unsafe extern "C" fn raise_trap(context: *mut Context, code: u64, operand: u64) 
             let value = f64::from_bits(operand);
             error.message = format!("{}: {value}", code.message());
         }
-        TrapCode::BadAccess => error.message = format!("{} (address {operand:#x})", code.message()),
+        TrapCode::BadAccess => {
+            let known = check::fault(call.run(), operand as usize);
+            error = known.unwrap_or_else(|| {
+                error.message = format!("{} (address {operand:#x})", code.message());
+                error
+            });
+        }
         TrapCode::Overflow
         | TrapCode::DivideByZero
         | TrapCode::NilAssert

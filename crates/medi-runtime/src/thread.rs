@@ -12,8 +12,9 @@ use std::sync::{Arc, OnceLock};
 
 use crossbeam_deque::Worker;
 use medi_heap::{CleanerQueue, Heap, Mutator, ObjectRef, OutOfMemory, Outside, RootRange, layout};
-use medi_region::{Ledger, OwnedBuffers, Refused, RegionSpace, Scopes};
+use medi_region::{Guards, Ledger, OwnedBuffers, Refused, RegionSpace, Scopes};
 
+use crate::check::{Check, Sites, Stacks};
 use crate::code_map::CodeMap;
 use crate::context::Context;
 use crate::entry;
@@ -97,13 +98,14 @@ impl Literals {
     }
 }
 
-/// What tasks of a run may use.
+/// What tasks of a run may use, and how it is checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How many threads run the program's code at the same time.
     pub threads: usize,
     /// Bytes of stack of each thread that the run starts.
     pub stack_size: usize,
+    pub check: Check,
 }
 
 /// What all threads of one run of a program share. A thread that is stuck in the operating system when the program
@@ -119,11 +121,20 @@ pub struct Run {
     pub(crate) handles: Handles,
     pub(crate) owned: OwnedBuffers<HeapLedger>,
     pub(crate) regions: Arc<RegionSpace>,
+    pub(crate) check: Check,
+    pub(crate) guards: Arc<Guards>,
+    pub(crate) stacks: Stacks,
     /// Numbers of open files that the program has lost.
     pub(crate) lost_files: CleanerQueue<i64>,
     pub(crate) pool: Pool,
     /// Keeps the code in memory.
     _owner: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Run {
+    pub(crate) fn sites(&self) -> Sites<'_> {
+        Sites { code: &self.code, stacks: &self.stacks }
+    }
 }
 
 pub struct Thread {
@@ -170,7 +181,7 @@ impl Session {
         literals: &[String],
         output: Output,
     ) -> Result<Session, OutOfMemory> {
-        let limits = Limits { threads: 1, stack_size: 8 << 20 };
+        let limits = Limits { threads: 1, stack_size: 8 << 20, check: Check::Off };
         Session::first(heap, shapes, code, literals, output, limits, None)
     }
 
@@ -187,7 +198,12 @@ impl Session {
         limits: Limits,
         owner: Option<Arc<dyn Any + Send + Sync>>,
     ) -> Result<Session, OutOfMemory> {
-        let regions = Arc::new(RegionSpace::new());
+        let check = limits.check;
+        let regions = Arc::new(match check {
+            Check::Memory => RegionSpace::checked(),
+            Check::Off | Check::Sampled => RegionSpace::new(),
+        });
+        let guards = Arc::new(Guards::new(check.guarding()));
         heap.set_outside(Arc::new(Traced(Arc::clone(&regions))));
         let run = Arc::new(Run {
             regions,
@@ -199,7 +215,10 @@ impl Session {
             hash_seed: seed(),
             literals: OnceLock::new(),
             handles: Handles::default(),
-            owned: OwnedBuffers::new(HeapLedger(heap.clone())),
+            owned: OwnedBuffers::guarded(HeapLedger(heap.clone()), Arc::clone(&guards)),
+            check,
+            guards,
+            stacks: Stacks::default(),
             lost_files: CleanerQueue::new(heap),
             pool: Pool::new(limits),
             _owner: owner,
@@ -227,7 +246,10 @@ impl Session {
         let mutator = unsafe { run.heap.attach(&raw mut context.heap) };
         let scopes = Scopes::within(
             HeapLedger(run.heap.clone()),
-            medi_region::Options { poison: run.heap.options().poison },
+            medi_region::Options {
+                poison: run.heap.options().poison,
+                guards: Arc::clone(&run.guards),
+            },
             Arc::clone(&run.regions),
         );
         context.region_base = run.regions.base();

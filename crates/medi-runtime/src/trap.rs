@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use medi_heap::layout;
 
+use crate::check;
 use crate::context::Context;
 use crate::entry;
 
@@ -164,12 +165,13 @@ unsafe fn resume_at_landing(
     // SAFETY: the context is that of the code this thread was in when the signal came, and its thread
     // outlives it; the code map never changes.
     let code = unsafe { &(*(*context).thread).code };
-    if !code.contains(pc) {
-        return false;
-    }
     let memory_fault = signal == libc::SIGSEGV || signal == libc::SIGBUS;
     // SAFETY: memory faults carry an address.
     let address = if memory_fault { unsafe { info.si_addr() as usize } } else { 0 };
+    if !code.contains(pc) {
+        // SAFETY: as above; these are the registers of the thread that was interrupted.
+        return memory_fault && unsafe { check::resume_at_report(context, address, registers) };
+    }
     let trap = match code.trap(pc) {
         Some(trap) => trap,
         // SAFETY: as above.

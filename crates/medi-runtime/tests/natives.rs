@@ -613,6 +613,39 @@ fn scope_memory_that_is_gone_is_an_error_and_not_an_access() {
 }
 
 #[test]
+fn an_object_of_a_scope_that_has_ended_is_an_error_that_says_so() {
+    Harness::both(|h| {
+        let region = native!(h, "scope_enter", u64);
+        let object = native!(h, "region_allocate", u64, region => u64, 0 => u64, 32 => u64);
+        assert_eq!(h.error(), None);
+        native!(h, "scope_exit", ());
+        native!(h, "region_raise", (), object => u64);
+        let message = "this object is gone: the scope that it was made in has ended";
+        assert_eq!(h.error(), Some(("R0010", message.into())));
+        // The same memory in the hands of the next scope makes the old handle no better.
+        let region = native!(h, "scope_enter", u64);
+        let next = native!(h, "region_allocate", u64, region => u64, 0 => u64, 32 => u64);
+        assert_ne!(next, object);
+        native!(h, "region_raise", (), object => u64);
+        assert_eq!(h.error(), Some(("R0010", message.into())));
+        native!(h, "scope_exit", ());
+    });
+}
+
+#[test]
+fn a_function_with_scope_memory_of_another_task_is_an_error_that_says_what_to_do() {
+    let h = &mut Harness::new(Options::default());
+    native!(h, "task_require", (), 0 => i64);
+    assert_eq!(h.error(), None);
+    native!(h, "task_require", (), 3 => i64);
+    let stop = h.session.thread().stop.take();
+    let Some(Stop::Error(error)) = stop else { panic!("{stop:?}") };
+    let text = "error[R0017]: this function uses memory of a scope, which belongs to another task\n  \
+                = help: open a `scope` inside the task, or let the function use a copy: `promote(…)`";
+    assert_eq!(error.to_string(), text);
+}
+
+#[test]
 fn a_buffer_beyond_the_memory_limit_says_what_the_limit_is() {
     let h = &mut Harness::new(Options { memory: Some(64 << 20), ..Options::default() });
     native!(h, "scope_enter", ());

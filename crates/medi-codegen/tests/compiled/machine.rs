@@ -8,12 +8,13 @@ use medi_check::mir::{self, Program};
 use medi_codegen::{Compiled, Options};
 use medi_heap::layout::MutatorWords;
 use medi_heap::{Embedder, Heap, ObjectRef};
+use medi_runtime::check::Check;
 use medi_runtime::context::{Context, Store, Stub};
 use medi_runtime::entry::{self, Registers};
 use medi_runtime::error::RuntimeError;
 use medi_runtime::output::Output;
 use medi_runtime::stack;
-use medi_runtime::thread::{Session, Stop};
+use medi_runtime::thread::{Limits, Session, Stop};
 use medi_runtime::trap;
 use medi_syntax::source::SourceMap;
 
@@ -51,6 +52,8 @@ pub struct Setup {
     pub storm: bool,
     /// Note what the barrier's slow path is told.
     pub note_barriers: bool,
+    /// What of the memory is checked.
+    pub check: Check,
     pub args: Vec<u64>,
     pub float_args: Vec<f64>,
 }
@@ -65,6 +68,7 @@ impl Default for Setup {
             storm: false,
             note_barriers: false,
             interruptible: false,
+            check: Check::Off,
             args: vec![],
             float_args: vec![],
         }
@@ -134,8 +138,10 @@ fn run_here(heap: &Heap, compiled: &Compiled, setup: &Setup) -> Answer {
     trap::install();
     let (shapes, code) = (Arc::clone(&compiled.shapes), Arc::clone(&compiled.code));
     let output = Output::collected().0;
+    let limits = Limits { threads: 1, stack_size: setup.stack, check: setup.check };
+    let literals = &compiled.literals;
     let mut session =
-        Session::new(heap, shapes, code, &compiled.literals, output).expect("literals fit");
+        Session::first(heap, shapes, code, literals, output, limits, None).expect("literals fit");
     session.use_this_stack().expect("a stack");
     if setup.storm {
         // SAFETY: the context is this thread's, and no compiled code runs yet.
@@ -260,6 +266,33 @@ pub mod natives {
         unsafe { *value + *value.add(1) + 1000 * u64::from(shape != 0) }
     }
 
+    /// Reads a byte that may be beside the view.
+    pub unsafe extern "C" fn test_read_at(
+        _: *mut Context,
+        _: u64,
+        _: u64,
+        base: *const u8,
+        _: u64,
+        at: i64,
+    ) -> u64 {
+        // SAFETY: none: the tests want to see what happens.
+        unsafe { u64::from(base.offset(at as isize).read_volatile()) }
+    }
+
+    /// Writes a byte that may be beside the view.
+    pub unsafe extern "C" fn test_write_at(
+        _: *mut Context,
+        _: u64,
+        _: u64,
+        base: *mut u8,
+        _: u64,
+        at: i64,
+    ) -> u64 {
+        // SAFETY: none: the tests want to see what happens.
+        unsafe { base.offset(at as isize).write_volatile(1) };
+        0
+    }
+
     /// The length of a string.
     pub unsafe extern "C" fn test_len(_: *mut Context, string: u64) -> u64 {
         // SAFETY: a live string's length follows its header.
@@ -325,6 +358,8 @@ pub mod natives {
             ("test_len".into(), test_len as *const () as usize, true),
             ("test_backtrace".into(), test_backtrace as *const () as usize, false),
             ("test_call".into(), test_call as *const () as usize, false),
+            ("test_read_at".into(), test_read_at as *const () as usize, false),
+            ("test_write_at".into(), test_write_at as *const () as usize, false),
         ]
     }
 }

@@ -6,6 +6,7 @@ mod barrier;
 mod build;
 mod fuzz;
 mod machine;
+mod memory_check;
 mod random;
 mod run;
 mod traps;

@@ -4,6 +4,7 @@ use medi_heap::Bytes;
 use medi_region::{AllocateError, Buffer, Descriptor, End, Ending, FreeError, Region};
 
 use crate::call::Call;
+use crate::check;
 use crate::context::Context;
 use crate::error::{RuntimeError, codes};
 
@@ -30,7 +31,8 @@ unsafe extern "C" fn region_allocate(
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
     let region = region as *const Region;
-    let make = || call.scopes().make_room(region, traced != 0, bytes as usize, call.site());
+    let site = call.memory_site(false);
+    let make = || call.scopes().make_room(region, traced != 0, bytes as usize, site);
     let mut allocated = make();
     if matches!(allocated, Err(AllocateError::Limit)) {
         // Garbage may be what stands in the way.
@@ -57,10 +59,9 @@ unsafe extern "C" fn region_raise(context: *mut Context, handle: u64) {
     let message = "this object is gone: the scope that it was made in has ended";
     let mut error = RuntimeError::new(codes::USE_AFTER_FREE, message);
     if let Some(end) = call.scopes().space().ending(handle) {
-        let (made, ended) = (place(call, end.allocated_at), place(call, end.ended_at));
-        error = error.with_help(format!(
-            "the first object of that scope was made{made}, and all are gone with it{ended}"
-        ));
+        let made = ("the first object of that scope was made", end.allocated_at);
+        error = error
+            .with_help(call.run().sites().story(&[made, ("all are gone with it", end.ended_at)]));
     }
     call.raise(error);
 }
@@ -74,21 +75,31 @@ unsafe extern "C" fn region_shade(context: *mut Context, address: u64) {
 unsafe extern "C" fn scope_exit(context: *mut Context) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
-    call.scopes().exit(call.site());
+    call.scopes().exit(call.memory_site(false));
+    raise_damage(call);
+}
+
+/// Stops the program when a buffer that has ended was written around.
+fn raise_damage(call: Call) {
+    if let Some(damage) = call.scopes().take_damage() {
+        call.raise(check::damage(call.run().sites(), damage));
+    }
 }
 
 /// (bytes) → (descriptor, generation).
 unsafe extern "C" fn scope_allocate(context: *mut Context, bytes: i64) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
-    allocate(call, bytes, |size| call.scopes().allocate(size, call.site()));
+    let site = call.memory_site(call.scopes().will_guard(bytes as u64));
+    allocate(call, bytes, |size| call.scopes().allocate(size, site));
 }
 
 /// (bytes) → (descriptor, generation).
 unsafe extern "C" fn owned_allocate(context: *mut Context, bytes: i64) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
-    allocate(call, bytes, |size| call.owned().allocate(size, call.site()));
+    let site = call.memory_site(call.owned().will_guard(bytes as u64));
+    allocate(call, bytes, |size| call.owned().allocate(size, site));
 }
 
 fn allocate(call: Call, bytes: i64, make: impl Fn(u64) -> Result<Buffer, AllocateError>) {
@@ -146,7 +157,8 @@ unsafe extern "C" fn scope_free(context: *mut Context, descriptor: u64, generati
     // SAFETY: see the module `natives`; descriptors in compiled code come from `scope_allocate`.
     unsafe {
         let call = Call::new(context);
-        let freed = call.scopes().free(descriptor as *const Descriptor, generation, call.site());
+        let site = call.memory_site(false);
+        let freed = call.scopes().free(descriptor as *const Descriptor, generation, site);
         finish_free(call, freed);
     }
 }
@@ -156,14 +168,15 @@ unsafe extern "C" fn owned_free(context: *mut Context, descriptor: u64, generati
     // SAFETY: see the module `natives`; descriptors of owned memory come from `owned_allocate`.
     unsafe {
         let call = Call::new(context);
-        let freed = call.owned().free(descriptor as *const Descriptor, generation, call.site());
+        let site = call.memory_site(false);
+        let freed = call.owned().free(descriptor as *const Descriptor, generation, site);
         finish_free(call, freed);
     }
 }
 
 fn finish_free(call: Call, freed: Result<(), FreeError>) {
     let (error, end) = match freed {
-        Ok(()) => return,
+        Ok(()) => return raise_damage(call),
         Err(FreeError::Ended(end @ Some(End { ending: Ending::ScopeExited, .. }))) => {
             let message = "this buffer cannot be freed: its scope has ended, which freed it";
             (RuntimeError::new(codes::USE_AFTER_FREE, message), end)
@@ -224,8 +237,8 @@ unsafe extern "C" fn scope_raise(
         codes::SCOPE_BOUNDS,
         format!("index {index} is outside of this scope memory: {last}"),
     );
-    let place = place(call, site);
-    call.raise(error.with_help(format!("the buffer of {} was allocated{place}", Bytes(bytes))));
+    let what = format!("the buffer of {} was allocated", Bytes(bytes));
+    call.raise(error.with_help(call.run().sites().story(&[(&what, site)])));
 }
 
 /// Raises the error of a use after the end; whether the memory is alive.
@@ -255,20 +268,9 @@ fn with_history(call: Call, error: RuntimeError, end: Option<End>) -> RuntimeErr
         Ending::Freed => "freed",
         Ending::ScopeExited => "gone with its scope",
     };
-    error.with_help(format!(
-        "the buffer of {} was allocated{}, and {ended}{}",
-        Bytes(end.len),
-        place(call, end.allocated_at),
-        place(call, end.ended_at)
-    ))
-}
-
-/// ` at file:line`, or nothing when that is not known.
-fn place(call: Call, site: u64) -> String {
-    match call.code().frames(site as usize).first() {
-        Some(frame) if frame.line > 0 => format!(" at {}:{}", frame.file, frame.line),
-        _ => String::new(),
-    }
+    let allocated = format!("the buffer of {} was allocated", Bytes(end.len));
+    let parts = [(allocated.as_str(), end.allocated_at), (ended, end.ended_at)];
+    error.with_help(call.run().sites().story(&parts))
 }
 
 /// (descriptor, generation, offset in bytes, length in elements or −1, element size) → the four words of a view.

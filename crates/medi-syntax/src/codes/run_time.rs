@@ -426,6 +426,21 @@ print(held[0])
 ",
     },
     Code {
+        code: "R0019",
+        title: "native code touched scope memory that is not there",
+        explanation: "\
+A function that is not written in Medi, such as one of Medi's own library, read or wrote beside a \
+buffer, or in a buffer or an object that had ended. Medi checks each access of the program itself, \
+but cannot see into such functions; it only keeps pages beside buffers that nobody may touch: \
+around one buffer in every few megabytes, or around all of them under `--check=memory`. The \
+message shows the calls that led to the allocation, to the end and to the use.
+
+The program did nothing wrong. Please report it, with what `medi run --check=memory` prints: in \
+such a run everything that has ended stays out of use for long, so that the message names the \
+place where it happened and not a later one.
+",
+    },
+    Code {
         code: "R0099",
         title: "a mistake in Medi itself",
         explanation: "\

@@ -11,6 +11,9 @@ use crate::support::{compare, files, finished, medi, root, text, transcript};
 /// Collections at (almost) every allocation find a missing root; slower programs say `// stress: off`.
 const STRESS: &[&str] = &["--gc-collect-every", "3", "--gc-verify", "--gc-poison"];
 
+/// Errors say more then: where `NAME.checked.out` is, they do.
+const CHECKED: &[&str] = &["--check=memory"];
+
 fn header(source: &str, key: &str) -> Vec<String> {
     let prefix = format!("// {key}:");
     let lines = source.lines().take_while(|line| line.starts_with("//"));
@@ -52,7 +55,12 @@ fn check_all(folder: &str, extra: &[&str], skip: impl Fn(&str) -> bool) {
         if skip(&std::fs::read_to_string(program).expect("a program")) {
             continue;
         }
-        if let Err(difference) = compare(&program.with_extension("out"), &run(program, extra)) {
+        let checked = program.with_extension("checked.out");
+        let expected = match extra == CHECKED && checked.exists() {
+            true => checked,
+            false => program.with_extension("out"),
+        };
+        if let Err(difference) = compare(&expected, &run(program, extra)) {
             failures.push(difference);
         }
     }
@@ -81,4 +89,9 @@ fn check_looks_into_the_functions_of_a_file_without_main() {
         let right = wrong.replace(".medi", ".twin.medi");
         assert_eq!(transcript(&finished(&mut medi(&["check", &right]))), "");
     }
+}
+
+#[test]
+fn programs_print_the_same_when_memory_is_checked_and_errors_show_stacks() {
+    check_all("run", CHECKED, |source| source.contains("// stress: off"));
 }
