@@ -855,13 +855,12 @@ impl<'a> Flow<'a> {
         for loan in self.outer_of(state, value).iter() {
             match self.loans[loan].kind {
                 _ if !lent && self.loans[loan].owned => {}
-                LoanKind::Owned => {}
                 LoanKind::Symbol(symbol) => {
                     let (name, into) = (name.clone(), container.clone());
                     let fate = Fate { span, name, into, through };
                     self.summary.keeps.entry(symbol).or_insert(fate);
                 }
-                LoanKind::Scope(_) => {
+                LoanKind::Scope(_) | LoanKind::Owned => {
                     faults.push(Fault::Kept { value: value.clone(), loan, into, callee: None });
                 }
             }
@@ -1221,8 +1220,10 @@ impl<'a> Flow<'a> {
                     let fate = Fate { span, ..fate.clone() };
                     self.summary.spawns.entry(symbol).or_insert(fate);
                 }
-                LoanKind::Scope(_) => faults.push(Fault::Spawned { value: value.clone(), loan }),
-                LoanKind::Owned => {}
+                // What the task is to own is moved to it, and not looked into any more.
+                LoanKind::Scope(_) | LoanKind::Owned => {
+                    faults.push(Fault::Spawned { value: value.clone(), loan });
+                }
             }
         }
     }

@@ -607,7 +607,9 @@ impl<'a> Reporter<'a> {
                 self.clash(function.index(), &freed, &used, loan, &clash, span)
             }
             Fault::FreedInClosure { function, fate, loans } => {
-                loans.iter().for_each(|loan| drop(self.tell(loan)));
+                for loan in loans.iter() {
+                    self.tell(loan);
+                }
                 let name = fate.name.map_or("this memory".to_owned(), |name| format!("`{name}`"));
                 let message = format!("a function value cannot free {name}");
                 let diagnostic = Diagnostic::error("M0203", message, fate.span, "freed here");
@@ -616,7 +618,9 @@ impl<'a> Reporter<'a> {
                     .help("call a named function that frees, or leave it to the end of the scope")
             }
             Fault::MovedInClosure { function, fate, loans } => {
-                loans.iter().for_each(|loan| drop(self.tell(loan)));
+                for loan in loans.iter() {
+                    self.tell(loan);
+                }
                 let name = fate.name.map_or("this memory".to_owned(), |name| format!("`{name}`"));
                 let message = format!("a function value cannot move {name} away");
                 let diagnostic = Diagnostic::error("M0203", message, fate.span, "moved here");
@@ -657,10 +661,14 @@ impl<'a> Reporter<'a> {
         let container = into.map_or("collected memory".to_owned(), |local| words.container(local));
         let name = local_of(value).and_then(|local| words.name(local));
         let place = name.and_then(|name| words.find_word(span, name)).unwrap_or(span);
-        let message = format!("{container} would point into scope memory");
+        let (what, end) = match memory.kind {
+            LoanKind::Owned => ("owned memory", "it has been freed"),
+            _ => ("scope memory", "the scope has ended"),
+        };
+        let message = format!("{container} would point into {what}");
         let mut diagnostic = Diagnostic::error("M0102", message, place, "stored here")
             .label(memory.span, words.belongs(memory))
-            .why("collected objects may live on when the scope has ended");
+            .why(format!("collected objects may live on when {end}"));
         let copyable = local_of(value)
             .is_some_and(|local| matches!(words.ty(local), Ty::Buffer | Ty::View(_)));
         match name {
@@ -760,9 +768,16 @@ impl<'a> Reporter<'a> {
 
     fn spawned(&self, value: &Operand, loan: usize, span: Span) -> Diagnostic {
         let memory = &self.flow().loans[loan];
-        let message =
-            format!("this task may outlive the scope that owns {}", self.words.loan(memory));
+        let name = self.words.loan(memory);
         let _ = value;
+        if memory.kind == LoanKind::Owned {
+            let message = format!("this task may still use {name} when it has been freed");
+            return Diagnostic::error("M0401", message, span, "started here")
+                .label(memory.span, self.words.belongs(memory))
+                .help(format!("let the task own it: use and free {name} within `spawn {{ … }}`"))
+                .help("or let `parallel { … }` run it, which ends before what follows");
+        }
+        let message = format!("this task may outlive the scope that owns {name}");
         Diagnostic::error("M0401", message, span, "started here")
             .label(memory.span, self.words.belongs(memory))
             .help("`parallel { … }` finishes before the scope ends")
