@@ -110,7 +110,8 @@ fn summaries(
         waits[index] = false;
         let function = &program.functions[index];
         let flow = Flow::new(program, function, &summaries, spawned(index), kinds);
-        let summary = flow.summary;
+        let races = parallel::races(&flow, &summaries);
+        let summary = Summary { races, ..flow.summary };
         if summary.says_more_than(&summaries[index]) {
             summaries[index] = summary;
             for caller in &callers[index] {

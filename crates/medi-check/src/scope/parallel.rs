@@ -1,14 +1,16 @@
-//! Statements of one `parallel` that write the same view.
+//! Statements that run at the same time and write the same memory: those of one `parallel`, here or in a function that
+//! is called with one piece of memory as two arguments.
 
 use std::collections::HashMap;
 
 use medi_syntax::diagnostic::Diagnostic;
 use medi_syntax::source::{SourceMap, Span};
 
-use super::flow::{Flow, local_of};
-use super::summary::{Source, Summary, Symbol};
+use super::flow::{Flow, LoanKind, Point, State, local_of};
+use super::sets::Set;
+use super::summary::{Race, Races, Source, Summary, Symbol};
 use super::words::Words;
-use crate::mir::{Function, Local, Operand, Program, Rvalue, Stmt, StmtKind};
+use crate::mir::{Function, FunctionId, Local, Operand, Program, Rvalue, Stmt, StmtKind};
 
 /// The functions of lib/tasks.medi that run the statements of a `parallel`.
 const PARALLEL: [&str; 2] = ["parallel_all", "parallel_all_or_fail"];
@@ -40,162 +42,304 @@ impl Part {
     }
 }
 
-pub fn report(flow: &Flow, summaries: &[Summary], sources: &SourceMap) -> Vec<Diagnostic> {
-    let stmts: Vec<&Stmt> = flow.function.blocks.iter().flat_map(|block| &block.stmts).collect();
-    let parallel = stmts.iter().filter(|stmt| match &stmt.kind {
-        StmtKind::Assign(_, Rvalue::Call { function, .. }) => {
-            PARALLEL.contains(&flow.program.functions[function.index()].name.as_str())
-        }
-        _ => false,
-    });
-    let parallel: Vec<&&Stmt> = parallel.collect();
-    if parallel.is_empty() {
-        return vec![];
-    }
-    let mut defined: HashMap<Local, &Rvalue> = HashMap::new();
-    for stmt in &stmts {
-        if let StmtKind::Assign(into, rvalue) = &stmt.kind {
-            defined.insert(*into, rvalue);
-        }
-    }
-    let words = Words { flow, sources };
-    let found = parallel.iter().flat_map(|call| clashes(&words, summaries, &defined, &stmts, call));
-    found.collect()
-}
-
-/// One statement of a `parallel`: a closure, and the part of memory that each captured view looks into.
-struct Arm {
-    writes: Vec<Write>,
-}
-
+/// What one of several things that run at the same time writes.
+#[derive(Clone)]
 struct Write {
-    view: Local,
-    part: Part,
+    value: Local,
+    part: Option<Part>,
+    loans: Set,
     span: Span,
 }
 
-fn clashes(
-    words: &Words,
-    summaries: &[Summary],
-    defined: &HashMap<Local, &Rvalue>,
-    stmts: &[&Stmt],
-    call: &Stmt,
-) -> Vec<Diagnostic> {
-    let arms = arms(summaries, defined, stmts, call);
-    let mut found = vec![];
-    for (index, first) in arms.iter().enumerate() {
-        for second in &arms[index + 1..] {
-            let clash = first.writes.iter().find_map(|write| {
-                let same = |other: &&Write| {
-                    may_overlap(words, defined, write.view, other.view)
-                        && !write.part.apart(&other.part)
-                };
-                second.writes.iter().find(same).map(|other| (write, other))
-            });
-            found.extend(clash.map(|(write, other)| clash_of(words, write, other)));
+/// Two writes that nothing orders.
+struct Pair {
+    first: Write,
+    second: Write,
+    at: Span,
+    /// Both are in that function.
+    callee: Option<FunctionId>,
+}
+
+impl Pair {
+    /// The values are parts of one view that have no element in common.
+    fn apart(&self) -> bool {
+        match (&self.first.part, &self.second.part) {
+            (Some(first), Some(second)) => first.apart(second),
+            _ => false,
         }
     }
-    found.truncate(1);
+}
+
+pub fn report(flow: &Flow, summaries: &[Summary], sources: &SourceMap) -> Vec<Diagnostic> {
+    let words = Words { flow, sources };
+    let pairs = Finder::new(flow, summaries).pairs();
+    let same = |pair: &Pair| {
+        let (first, second) = (&pair.first, &pair.second);
+        let root = |write: &Write| write.part.as_ref().map(|part| part.root);
+        let alike = root(first).is_some() && root(first) == root(second);
+        !pair.apart() && (alike || first.loans.meets(&second.loans))
+    };
+    let mut found: Vec<Diagnostic> = vec![];
+    let mut told: Option<Span> = None;
+    for pair in pairs.iter().filter(|pair| same(pair)) {
+        if told != Some(pair.at) {
+            told = Some(pair.at);
+            found.push(message(&words, pair));
+        }
+    }
     found
 }
 
-fn clash_of(words: &Words, first: &Write, second: &Write) -> Diagnostic {
-    let (name, other) = (words.value(first.view), words.value(second.view));
+/// Memory of the caller that the function writes in two statements that run at the same time.
+pub fn races(flow: &Flow, summaries: &[Summary]) -> Races {
+    let mut races = Races::new();
+    for pair in Finder::new(flow, summaries).pairs() {
+        if pair.apart() {
+            continue;
+        }
+        let symbols = |loans: &Set| -> Vec<Symbol> {
+            let symbol = |loan: usize| match flow.loans[loan].kind {
+                LoanKind::Symbol(symbol) => Some(symbol),
+                _ => None,
+            };
+            loans.iter().filter_map(symbol).collect()
+        };
+        for first in symbols(&pair.first.loans) {
+            for second in symbols(&pair.second.loans) {
+                if first != second {
+                    let race = Race { first: pair.first.span, second: pair.second.span };
+                    races.entry((first, second)).or_insert(race);
+                }
+            }
+        }
+    }
+    races
+}
+
+fn message(words: &Words, pair: &Pair) -> Diagnostic {
+    let (first, second) = (&pair.first, &pair.second);
+    let (name, other) = (words.value(first.value), words.value(second.value));
     let message = if name == other {
         format!("two tasks may write {name} at the same time")
     } else {
         format!("two tasks may write the memory of {name} and {other} at the same time")
     };
-    let label = format!("writes {other}");
-    Diagnostic::error("M0402", message, second.span, label)
+    let why = "the order of the writes is not fixed; a fence orders atomics only";
+    let bare = name.trim_matches('`');
+    if let Some(callee) = pair.callee {
+        let callee = &words.flow.program.functions[callee.index()];
+        let label = format!("`{}` writes both at the same time", callee.name);
+        return Diagnostic::error("M0402", message, pair.at, label)
+            .label(first.span, "one task writes here")
+            .label(second.span, "another writes here")
+            .why(why)
+            .help(format!("give it two parts: `let (l, r) = {bare}.split_at(n)`"));
+    }
+    Diagnostic::error("M0402", message, second.span, format!("writes {other}"))
         .label(first.span, format!("writes {name} at the same time"))
-        .why("the order of the writes is not fixed; a fence orders atomics only")
-        .help(format!(
-            "give each its own part: `let (l, r) = {}.split_at(n)`",
-            name.trim_matches('`')
-        ))
+        .why(why)
+        .help(format!("give each its own part: `let (l, r) = {bare}.split_at(n)`"))
 }
 
-/// Whether two views may look into the same allocation, by the loans they ever hold.
-fn may_overlap(words: &Words, defined: &HashMap<Local, &Rvalue>, a: Local, b: Local) -> bool {
-    let ever = |local: Local| {
-        let mut all = super::sets::Set::default();
-        for state in words.flow.states.iter().flatten() {
-            all.add(&state.outer[local.index()]);
-        }
-        all
-    };
-    a == b || ever(a).meets(&ever(b)) || part_of(defined, a).root == part_of(defined, b).root
+struct Finder<'f> {
+    flow: &'f Flow<'f>,
+    summaries: &'f [Summary],
+    stmts: Vec<&'f Stmt>,
+    /// What each local is, of those that are assigned once.
+    defined: HashMap<Local, &'f Rvalue>,
 }
 
-/// The closures in the list that the call runs.
-fn arms(
-    summaries: &[Summary],
-    defined: &HashMap<Local, &Rvalue>,
-    stmts: &[&Stmt],
-    call: &Stmt,
-) -> Vec<Arm> {
-    let StmtKind::Assign(_, Rvalue::Call { args, .. }) = &call.kind else { return vec![] };
-    let Some(list) = args.first().and_then(local_of) else { return vec![] };
-    let items = match defined.get(&list) {
-        Some(Rvalue::NewRecord { fields, .. }) => fields.get(1).and_then(local_of),
-        _ => None,
-    };
-    let mut arms = vec![];
-    for stmt in stmts {
-        let StmtKind::Assign(closure, Rvalue::NewClosure { function, captures, .. }) = &stmt.kind
-        else {
-            continue;
-        };
-        let is_item = stmts.iter().any(|stmt| match &stmt.kind {
-            StmtKind::SetElem { array, value, .. } => {
-                local_of(array) == items && local_of(value) == Some(*closure)
+impl<'f> Finder<'f> {
+    fn new(flow: &'f Flow<'f>, summaries: &'f [Summary]) -> Self {
+        Self { flow, summaries, stmts: vec![], defined: HashMap::new() }
+    }
+
+    fn is_parallel(&self, function: FunctionId) -> bool {
+        PARALLEL.contains(&self.flow.program.functions[function.index()].name.as_str())
+    }
+
+    /// Whether the statement, or what it calls, runs two things at the same time.
+    fn matters(&self, stmt: &Stmt) -> bool {
+        match &stmt.kind {
+            StmtKind::Assign(_, Rvalue::Call { function, .. }) => {
+                self.is_parallel(*function) || !self.summaries[function.index()].races.is_empty()
+            }
+            StmtKind::Assign(_, Rvalue::NewClosure { function, .. }) => {
+                !self.summaries[function.index()].races.is_empty()
             }
             _ => false,
-        });
-        if is_item {
-            let writes = writes(&summaries[function.index()], defined, captures);
-            arms.push(Arm { writes });
         }
     }
-    arms
-}
 
-fn writes(
-    summary: &Summary,
-    defined: &HashMap<Local, &Rvalue>,
-    captures: &[Operand],
-) -> Vec<Write> {
-    let written = summary.writes.iter().filter_map(|(symbol, span)| match symbol {
-        Symbol::Outer(Source::Capture(capture)) => {
-            local_of(&captures[*capture as usize]).map(|view| (view, *span))
+    fn pairs(mut self) -> Vec<Pair> {
+        let blocks = &self.flow.function.blocks;
+        if !blocks.iter().flat_map(|block| &block.stmts).any(|stmt| self.matters(stmt)) {
+            return vec![];
         }
-        _ => None,
-    });
-    written.map(|(view, span)| Write { view, part: part_of(defined, view), span }).collect()
-}
-
-fn part_of(defined: &HashMap<Local, &Rvalue>, local: Local) -> Part {
-    let mut halves = vec![];
-    let mut at = local;
-    for _ in 0..defined.len() {
-        let next = match defined.get(&at) {
-            Some(
-                Rvalue::Use(from)
-                | Rvalue::SliceView { view: from, .. }
-                | Rvalue::SplitView { view: from, .. },
-            ) => local_of(from),
-            Some(Rvalue::GetTuple { tuple, index }) => {
-                halves.push(*index);
-                local_of(tuple)
+        self.stmts = blocks.iter().flat_map(|block| &block.stmts).collect();
+        let mut often = vec![];
+        for stmt in &self.stmts {
+            if let StmtKind::Assign(into, rvalue) = &stmt.kind
+                && self.defined.insert(*into, rvalue).is_some()
+            {
+                often.push(*into);
             }
+        }
+        for local in often {
+            self.defined.remove(&local);
+        }
+        let mut pairs = vec![];
+        // The steps add to regions that are complete already, so the flow does not change.
+        let mut replay = self.flow.replay();
+        for (block, body) in blocks.iter().enumerate() {
+            let Some(mut state) = self.flow.states[block].clone() else { continue };
+            for (index, stmt) in body.stmts.iter().enumerate() {
+                if self.matters(stmt) {
+                    self.pairs_at(&state, stmt, &mut pairs);
+                }
+                let at = Point { block, index };
+                replay.step(&mut state, at, &stmt.kind, stmt.span, &mut vec![]);
+            }
+        }
+        pairs
+    }
+
+    fn pairs_at(&self, state: &State, stmt: &Stmt, pairs: &mut Vec<Pair>) {
+        let (callee, given) = match &stmt.kind {
+            StmtKind::Assign(_, Rvalue::Call { function, args }) if self.is_parallel(*function) => {
+                let arms = self.arms(args);
+                for (index, first) in arms.iter().enumerate() {
+                    for second in &arms[index + 1..] {
+                        self.pairs_of_arms(state, first, second, stmt.span, pairs);
+                    }
+                }
+                return;
+            }
+            StmtKind::Assign(_, Rvalue::Call { function, args }) => (*function, args),
+            StmtKind::Assign(_, Rvalue::NewClosure { function, captures, .. }) => {
+                (*function, captures)
+            }
+            _ => return,
+        };
+        let closure = matches!(&stmt.kind, StmtKind::Assign(_, Rvalue::NewClosure { .. }));
+        for ((first, second), race) in &self.summaries[callee.index()].races {
+            let write = |symbol, span| self.write(state, symbol, closure, given, span);
+            if let Some((first, second)) =
+                write(*first, race.first).zip(write(*second, race.second))
+            {
+                pairs.push(Pair { first, second, at: stmt.span, callee: Some(callee) });
+            }
+        }
+    }
+
+    /// What a callee, or a function value, writes of what it is given.
+    fn write(
+        &self,
+        state: &State,
+        symbol: Symbol,
+        closure: bool,
+        given: &[Operand],
+        span: Span,
+    ) -> Option<Write> {
+        let operand = match symbol.source() {
+            Source::Param(index) if !closure => given.get(index as usize)?,
+            Source::Capture(index) if closure => given.get(index as usize)?,
+            _ => return None,
+        };
+        let value = local_of(operand)?;
+        Some(match symbol {
+            Symbol::Outer(_) => {
+                let loans = self.flow.outer_of(state, operand);
+                Write { value, part: Some(self.part_of(value)), loans, span }
+            }
+            Symbol::Inner(_) => {
+                Write { value, part: None, loans: self.flow.inner_of(value).clone(), span }
+            }
+        })
+    }
+
+    fn pairs_of_arms(
+        &self,
+        state: &State,
+        first: &(FunctionId, &[Operand]),
+        second: &(FunctionId, &[Operand]),
+        at: Span,
+        pairs: &mut Vec<Pair>,
+    ) {
+        let writes = |arm: &(FunctionId, &[Operand])| -> Vec<Write> {
+            let writes = self.summaries[arm.0.index()].writes.iter();
+            writes
+                .filter_map(|(symbol, span)| self.write(state, *symbol, true, arm.1, *span))
+                .collect()
+        };
+        for one in writes(first) {
+            for other in writes(second) {
+                pairs.push(Pair { first: one.clone(), second: other, at, callee: None });
+            }
+        }
+    }
+
+    /// The closures in the list that the call runs, and what they captured.
+    fn arms(&self, args: &[Operand]) -> Vec<(FunctionId, &'f [Operand])> {
+        let Some(list) = args.first().and_then(local_of) else { return vec![] };
+        let items = match self.defined.get(&list) {
+            Some(Rvalue::NewRecord { fields, .. }) => fields.get(1).and_then(local_of),
             _ => None,
         };
-        match next {
-            Some(next) => at = next,
-            None => break,
+        let mut arms = vec![];
+        for stmt in &self.stmts {
+            let StmtKind::Assign(closure, Rvalue::NewClosure { function, captures, .. }) =
+                &stmt.kind
+            else {
+                continue;
+            };
+            let is_item = self.stmts.iter().any(|stmt| match &stmt.kind {
+                StmtKind::SetElem { array, value, .. } => {
+                    local_of(array) == items && local_of(value) == Some(*closure)
+                }
+                _ => false,
+            });
+            if is_item {
+                arms.push((*function, captures.as_slice()));
+            }
         }
+        arms
     }
-    halves.reverse();
-    Part { root: at, halves }
+
+    fn part_of(&self, local: Local) -> Part {
+        let mut halves = vec![];
+        let mut at = local;
+        for _ in 0..=self.defined.len() {
+            let next = match self.defined.get(&at) {
+                Some(Rvalue::Use(from) | Rvalue::SliceView { view: from, .. }) => local_of(from),
+                Some(Rvalue::GetTuple { tuple, index }) => match self.whole(tuple) {
+                    Some(Rvalue::SplitView { view, .. }) => {
+                        halves.push(*index);
+                        local_of(view)
+                    }
+                    Some(Rvalue::MakeTuple(parts)) => local_of(&parts[*index as usize]),
+                    _ => None,
+                },
+                _ => None,
+            };
+            match next {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        halves.reverse();
+        Part { root: at, halves }
+    }
+
+    /// What made a value, behind its copies.
+    fn whole(&self, operand: &Operand) -> Option<&'f Rvalue> {
+        let mut at = local_of(operand)?;
+        for _ in 0..self.defined.len() {
+            match self.defined.get(&at)? {
+                Rvalue::Use(from) => at = local_of(from)?,
+                other => return Some(other),
+            }
+        }
+        None
+    }
 }

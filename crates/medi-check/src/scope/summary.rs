@@ -56,6 +56,15 @@ pub struct Clash {
     pub user: Option<String>,
 }
 
+/// Where memory that two parameters, or captured values, look into is written, by tasks that run at the same time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Race {
+    pub first: Span,
+    pub second: Span,
+}
+
+pub type Races = BTreeMap<(Symbol, Symbol), Race>;
+
 /// The effects of one function; a larger summary allows its callers less.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Summary {
@@ -76,6 +85,8 @@ pub struct Summary {
     pub spawns: BTreeMap<Symbol, Fate>,
     /// Written without atomics.
     pub writes: BTreeMap<Symbol, Span>,
+    /// Written in two statements that run at the same time: they must not be the same memory.
+    pub races: Races,
     /// Values whose objects may refer to each other.
     pub same: BTreeSet<(Slot, Slot)>,
     /// Objects that may look into memory afterwards.
@@ -97,6 +108,7 @@ impl Summary {
             || more(&self.keeps, &other.keeps)
             || more(&self.spawns, &other.spawns)
             || self.writes.keys().any(|symbol| !other.writes.contains_key(symbol))
+            || self.races.keys().any(|pair| !other.races.contains_key(pair))
             || !self.same.is_subset(&other.same)
             || !self.holds.is_subset(&other.holds)
     }

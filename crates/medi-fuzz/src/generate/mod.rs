@@ -41,12 +41,12 @@ impl Forms {
     };
     /// What the fuzzer writes.
     pub const WRITTEN: Self = Self {
-        aliased_arguments: false,
-        owned_after_move: false,
+        aliased_arguments: true,
+        owned_after_move: true,
         parallel_for_writes: false,
-        owned_in_loop: false,
+        owned_in_loop: true,
         pins_captured: false,
-        racing_parameters: false,
+        racing_parameters: true,
     };
 }
 
