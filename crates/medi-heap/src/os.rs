@@ -1,12 +1,14 @@
 //! The only place that asks the operating system for memory.
 //!
-//! Address space is reserved once, inaccessible; parts of it are committed (made readable and writable,
-//! zero on first touch), returned (contents dropped, zero on the next touch) and, for the moving mode,
-//! sealed. Every request that can fail passes a fail point, so that tests see what happens when it does.
+//! Address space is reserved once; parts of it are committed (readable and writable, zero on first touch), returned
+//! (contents dropped, zero on the next touch) and, for the moving mode, sealed. Where the system lets us, all that is reserved
+//! is usable from the start, and takes memory as it is touched: a call that makes a part of it usable holds up every thread
+//! that needs a page meanwhile. A system that counts what could be used (strict overcommit, a limit on data) gets
+//! such calls, for the parts that are. Every request that can fail passes a fail point, so that tests see what happens when it does.
 
 use std::io;
 use std::ptr;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 /// What goes back to the system at a time: meanwhile the process's address space cannot change, and whoever waits to
 /// change it makes every thread wait that needs a page.
@@ -36,13 +38,15 @@ impl Drop for Reservation {
 #[derive(Debug)]
 pub(crate) struct Os {
     requests_left: AtomicI64,
+    /// The system has not let a reservation be usable from the start.
+    counted: AtomicBool,
 }
 
 impl Os {
     /// A system that refuses its `fail_after`-th request and all later ones.
     pub fn new(fail_after: Option<u64>) -> Os {
         let requests = fail_after.map_or(i64::MAX, |n| n.min(i64::MAX as u64) as i64);
-        Os { requests_left: AtomicI64::new(requests) }
+        Os { requests_left: AtomicI64::new(requests), counted: AtomicBool::new(false) }
     }
 
     fn admit(&self) -> io::Result<()> {
@@ -56,17 +60,17 @@ impl Os {
         Ok(())
     }
 
-    /// Reserves `bytes` of inaccessible addresses aligned to `align`.
+    /// Reserves `bytes` of addresses aligned to `align`.
     pub fn reserve(&self, bytes: usize, align: usize) -> io::Result<Reservation> {
         self.admit()?;
         let whole = bytes.checked_add(align).ok_or(io::ErrorKind::InvalidInput)?;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing of ours.
-        let start = unsafe { libc::mmap(ptr::null_mut(), whole, libc::PROT_NONE, flags, -1, 0) };
-        if start == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let start = start as usize;
+        let start = match map(whole, libc::PROT_READ | libc::PROT_WRITE) {
+            Ok(start) => start,
+            Err(_) => {
+                self.counted.store(true, Ordering::Relaxed);
+                map(whole, libc::PROT_NONE)?
+            }
+        };
         let base = start.next_multiple_of(align);
         for (from, to) in [(start, base), (base + bytes, start + whole)] {
             if to > from {
@@ -87,6 +91,9 @@ impl Os {
     /// Makes `[start, start + bytes)` of a reservation usable.
     pub fn commit(&self, start: usize, bytes: usize) -> io::Result<()> {
         self.admit()?;
+        if !self.counted.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         protect(start, bytes, libc::PROT_READ | libc::PROT_WRITE)
     }
 
@@ -120,6 +127,16 @@ pub(crate) fn give_back(start: usize, bytes: usize) {
         let error = io::Error::last_os_error;
         assert_eq!(result, 0, "madvise(DONTNEED) on our own mapping: {}", error());
     }
+}
+
+fn map(bytes: usize, protection: libc::c_int) -> io::Result<usize> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing of ours.
+    let start = unsafe { libc::mmap(ptr::null_mut(), bytes, protection, flags, -1, 0) };
+    if start == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(start as usize)
 }
 
 fn protect(start: usize, bytes: usize, protection: libc::c_int) -> io::Result<()> {

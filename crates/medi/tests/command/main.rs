@@ -7,6 +7,7 @@ mod files;
 mod gc_top;
 mod layers;
 mod library_page;
+mod limits;
 mod races;
 mod run;
 
