@@ -11,6 +11,7 @@
 //! (an optional number, a tuple, a record kept by value) is spread for this: its shape is then one of its own, with
 //! offsets from the start of what it is in. Tuples and optionals by themselves keep their order.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use medi_heap::{TypeId, layout};
@@ -165,6 +166,14 @@ pub struct Fields {
     pub align: u32,
 }
 
+/// A part of a field that is placed as a whole.
+struct Piece {
+    size: u32,
+    align: u32,
+    /// There are references in it.
+    refers: bool,
+}
+
 fn round_up(offset: u32, align: u32) -> u32 {
     offset.next_multiple_of(align.max(1))
 }
@@ -284,8 +293,9 @@ impl Shapes {
         self.place_fields(0, 0..0, fields)
     }
 
-    /// Places fields from `start`, the most aligned first, and bytes in `spare` before that; places are returned in the
-    /// order given.
+    /// Places fields from `start`, the most aligned first and references before the rest, and bytes in `spare` before
+    /// that; places are returned in the order given. A reference that is near the header is in the cache line that the
+    /// write barrier, or the marker, has looked at.
     fn place_fields(
         &mut self,
         start: u32,
@@ -295,11 +305,11 @@ impl Shapes {
         let mut pieces = vec![];
         fields.iter().for_each(|(_, shape)| self.pieces(*shape, &mut pieces));
         let mut order: Vec<usize> = (0..pieces.len()).collect();
-        order.sort_by_key(|index| std::cmp::Reverse(pieces[*index].1));
+        order.sort_by_key(|index| (Reverse(pieces[*index].align), !pieces[*index].refers));
         let (mut size, mut align) = (start, 1);
         let mut offsets = vec![0; pieces.len()];
         for index in order {
-            let (length, piece_align) = pieces[index];
+            let Piece { size: length, align: piece_align, .. } = pieces[index];
             let byte = if length == 1 { spare.next() } else { None };
             offsets[index] = byte.unwrap_or_else(|| {
                 let offset = round_up(size, piece_align);
@@ -323,17 +333,20 @@ impl Shapes {
         parts && shape.scalars.iter().any(|(_, scalar)| *scalar == Scalar::I8)
     }
 
-    /// Appends size and alignment of what is placed as a whole.
-    fn pieces(&self, shape: ShapeId, pieces: &mut Vec<(u32, u32)>) {
+    /// Appends what is placed as a whole.
+    fn pieces(&self, shape: ShapeId, pieces: &mut Vec<Piece>) {
         let info = self.get(shape);
         match &info.kind {
-            _ if !self.is_spread(shape) => pieces.push((info.size, info.align)),
+            _ if !self.is_spread(shape) => {
+                let refers = info.scalars.iter().any(|(_, scalar)| *scalar == Scalar::Ref);
+                pieces.push(Piece { size: info.size, align: info.align, refers });
+            }
             Kind::Tuple { parts } | Kind::InlineRecord { fields: parts } => {
                 parts.iter().for_each(|part| self.pieces(part.shape, pieces));
             }
             Kind::OptionalValue { value, .. } => {
                 self.pieces(value.shape, pieces);
-                pieces.push((1, 1));
+                pieces.push(Piece { size: 1, align: 1, refers: false });
             }
             kind => unreachable!("{kind:?} has no parts"),
         }

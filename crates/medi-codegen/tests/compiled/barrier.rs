@@ -30,7 +30,7 @@ impl Stores {
         (self.build.string(&number.to_string()), Some(number))
     }
 
-    /// A record kept by value: `Slip { tag: byte, a: string, n: int, b: string }`. Its references lie at 0 and 16.
+    /// A record kept by value: `Slip { tag: byte, a: string, n: int, b: string }`. Its references lie at 0 and 8.
     fn slip(&mut self) -> TyId {
         let slip = self.build.record("Slip", &[("tag", BYTE), ("a", STR), ("n", INT), ("b", STR)]);
         self.build.program.values.insert(slip);
@@ -73,7 +73,7 @@ fn the_barrier_is_told_of_a_field() {
     s.barrier(&object);
     s.set_field(&object, 1, second);
     s.set_field(&object, 0, int(9));
-    s.tell(&[(16, number)]);
+    s.tell(&[(8, number)]);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn the_barrier_is_told_of_each_reference_of_a_tuple() {
     let object = s.main.let_(node, Rvalue::NewRecord { ty: node, fields: vec![int(1), first] });
     s.barrier(&object);
     s.set_field(&object, 1, second);
-    s.tell(&[(16, a), (32, b)]);
+    s.tell(&[(8, a), (24, b)]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn the_barrier_is_told_of_each_reference_of_a_record_kept_by_value() {
     s.barrier(&object);
     s.set_field(&object, 1, second);
     s.set_field(&object, 2, third);
-    s.tell(&[(16, a), (32, b), (40, c), (56, d)]);
+    s.tell(&[(8, a), (16, b), (24, c), (32, d)]);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn the_barrier_is_told_of_each_reference_of_an_element() {
         let (value, [a, b]) = s.new_slip(slip);
         s.barrier(&array);
         s.main.stmt(StmtKind::SetElem { array: array.clone(), index, value });
-        wanted.extend([(DATA + 32 * at, a), (DATA + 32 * at + 16, b)]);
+        wanted.extend([(DATA + 32 * at, a), (DATA + 32 * at + 8, b)]);
     }
     s.tell(&wanted);
 }
