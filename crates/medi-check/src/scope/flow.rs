@@ -325,6 +325,7 @@ impl<'a> Flow<'a> {
             let local = Local(param as u32);
             self.declare_symbols(Source::Param(param as u32), local, all);
         }
+        self.declare_pin();
         let mut in_circle = vec![];
         for (block, body) in self.function.blocks.iter().enumerate() {
             for (index, stmt) in body.stmts.iter().enumerate() {
@@ -357,6 +358,40 @@ impl<'a> Flow<'a> {
                 }
             }
         }
+    }
+
+    /// One loan stands for all pins that function values use.
+    fn declare_pin(&mut self) {
+        let stmts = self.function.blocks.iter().flat_map(|block| &block.stmts);
+        let pin = stmts.filter_map(|stmt| match &stmt.kind {
+            StmtKind::Assign(into, Rvalue::Call { function, .. }) => {
+                self.gives_pin(*function).then_some((*into, stmt.span))
+            }
+            StmtKind::Assign(into, Rvalue::NewClosure { function, captures, .. }) => {
+                let pinned = |local: &Local| self.kind(*local).pinned;
+                let captured = captures.iter().filter_map(local_of).find(pinned);
+                let span = |local: Local| self.function.locals[local.index()].span;
+                let made = self.gives_pin(*function).then_some((*into, stmt.span));
+                captured.map(|local| (local, span(local))).or(made)
+            }
+            _ => None,
+        });
+        if let Some((local, span)) = { pin }.next() {
+            let of = self.loans.len();
+            let kind = LoanKind::Symbol(Symbol::PIN);
+            self.symbols.insert(Symbol::PIN, of);
+            self.loans.push(Loan { kind, span, local, owned: false, of });
+        }
+    }
+
+    /// Whether something that is left behind by the function uses a pin.
+    fn gives_pin(&self, function: FunctionId) -> bool {
+        let holds = &self.summaries[function.index()].holds;
+        holds.iter().any(|(_, symbol)| *symbol == Symbol::PIN)
+    }
+
+    fn pins(&self) -> Set {
+        self.symbols.get(&Symbol::PIN).map_or(Set::default(), |index| Set::one(*index))
     }
 
     fn declare_symbols(&mut self, source: Source, local: Local, all: &mut Kinds) {
@@ -468,7 +503,7 @@ impl<'a> Flow<'a> {
         match slot {
             Slot::Result => Some(into),
             Slot::Source(Source::Param(param)) => args.get(param as usize).and_then(local_of),
-            Slot::Source(Source::Capture(_)) => None,
+            Slot::Source(Source::Capture(_) | Source::Pin) => None,
         }
     }
 
@@ -855,6 +890,7 @@ impl<'a> Flow<'a> {
         for loan in self.outer_of(state, value).iter() {
             match self.loans[loan].kind {
                 _ if !lent && self.loans[loan].owned => {}
+                LoanKind::Symbol(Symbol::PIN) => {}
                 LoanKind::Symbol(symbol) => {
                     let (name, into) = (name.clone(), container.clone());
                     let fate = Fate { span, name, into, through };
@@ -897,6 +933,10 @@ impl<'a> Flow<'a> {
                 let stay = (0..captures.len()).filter(stay);
                 let stay: Vec<Operand> = stay.map(|index| captures[index].clone()).collect();
                 self.put_all(state, into, &stay, span, true);
+                let pin = captures.iter().filter_map(local_of).find(|l| self.kind(*l).pinned);
+                if pin.is_some() || self.gives_pin(*function) {
+                    self.put(into, &self.pins(), span, pin, true);
+                }
                 Set::default()
             }
             Rvalue::NewRecord { fields, .. } | Rvalue::NewVariant { fields, .. } => {
@@ -971,7 +1011,9 @@ impl<'a> Flow<'a> {
 
     /// What a symbol of a callee stands for.
     fn meant(&self, state: &State, symbol: Symbol, args: &[Operand]) -> Set {
-        let Source::Param(param) = symbol.source() else { return Set::default() };
+        let Source::Param(param) = symbol.source() else {
+            return if symbol == Symbol::PIN { self.pins() } else { Set::default() };
+        };
         let Some(arg) = args.get(param as usize) else { return Set::default() };
         match symbol {
             Symbol::Outer(_) => self.outer_of(state, arg),
@@ -1002,6 +1044,9 @@ impl<'a> Flow<'a> {
             let receiver = receiver.filter(|local| self.kind(*local).inner).map(|l| self.whole(l));
             for loan in loans.iter() {
                 if let LoanKind::Symbol(own) = self.loans[loan].kind {
+                    if own == Symbol::PIN {
+                        continue;
+                    }
                     let name = self.name(self.loans[loan].local);
                     let container = receiver.and_then(|local| self.name(local));
                     let through =
@@ -1089,6 +1134,7 @@ impl<'a> Flow<'a> {
     fn given<'o>(&self, symbol: Symbol, operands: &'o [Operand]) -> Option<&'o Operand> {
         match symbol.source() {
             Source::Param(index) | Source::Capture(index) => operands.get(index as usize),
+            Source::Pin => None,
         }
     }
 
@@ -1216,6 +1262,9 @@ impl<'a> Flow<'a> {
     ) {
         for loan in loans.iter() {
             match self.loans[loan].kind {
+                LoanKind::Symbol(Symbol::PIN) => {
+                    faults.push(Fault::Spawned { value: value.clone(), loan });
+                }
                 LoanKind::Symbol(symbol) => {
                     let fate = Fate { span, ..fate.clone() };
                     self.summary.spawns.entry(symbol).or_insert(fate);
@@ -1265,7 +1314,9 @@ impl<'a> Flow<'a> {
             let value = &captures[capture as usize];
             for loan in self.captured(state, *symbol, value).iter() {
                 if let LoanKind::Symbol(own) = self.loans[loan].kind {
-                    self.summary.keeps.entry(own).or_insert(fate.clone());
+                    if own != Symbol::PIN {
+                        self.summary.keeps.entry(own).or_insert(fate.clone());
+                    }
                 } else {
                     let callee = Some((function, fate.clone()));
                     let fault = Fault::Kept { value: value.clone(), loan, into: None, callee };
@@ -1292,7 +1343,7 @@ impl<'a> Flow<'a> {
     fn given_to(&self, state: &State, symbol: Symbol, captures: &[Operand]) -> Set {
         match symbol.source() {
             Source::Capture(index) => self.captured(state, symbol, &captures[index as usize]),
-            Source::Param(_) => Set::default(),
+            Source::Param(_) | Source::Pin => Set::default(),
         }
     }
 

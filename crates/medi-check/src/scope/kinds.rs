@@ -18,6 +18,8 @@ pub struct Kind {
     pub owned: bool,
     /// The value itself may look into memory that it does not own.
     pub lent: bool,
+    /// It is a pin, or may refer to one.
+    pub pinned: bool,
 }
 
 /// The kinds of a program's types, found once each.
@@ -77,7 +79,11 @@ impl<'p> Kinds<'p> {
                 let variants = program.enums.get(&ty).into_iter().flat_map(|e| &e.variants);
                 work.extend(variants.flat_map(|v| &v.fields).map(|field| (field.ty, true)));
             }
-            Ty::Array(part) | Ty::Cell(part) | Ty::Pin(part) => work.push((*part, true)),
+            Ty::Pin(part) => {
+                kind.pinned = true;
+                work.push((*part, true));
+            }
+            Ty::Array(part) | Ty::Cell(part) => work.push((*part, true)),
             whole => work.extend(whole.parts().map(|part| (part, within))),
         }
     }

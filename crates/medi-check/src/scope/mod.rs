@@ -72,7 +72,10 @@ fn has_memory(function: &Function) -> bool {
         StmtKind::Free(_) => true,
         StmtKind::Assign(_, rvalue) => matches!(
             rvalue,
-            Rvalue::Allocate { .. } | Rvalue::NewOwn { .. } | Rvalue::OwnedBuffer { .. }
+            Rvalue::Allocate { .. }
+                | Rvalue::NewOwn { .. }
+                | Rvalue::OwnedBuffer { .. }
+                | Rvalue::Pin { .. }
         ),
         _ => false,
     })

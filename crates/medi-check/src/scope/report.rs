@@ -9,7 +9,7 @@ use super::flow::{End, Fault, Flow, Goal, LoanKind, Move, Point, State, local_of
 use super::leak;
 use super::live::{Live, first_use, leads_around};
 use super::sets::Set;
-use super::summary::{Clash, Fate};
+use super::summary::{Clash, Fate, Symbol};
 use super::words::Words;
 use crate::mir::{Local, Operand, StmtKind, TerminatorKind};
 use crate::types::Ty;
@@ -770,6 +770,13 @@ impl<'a> Reporter<'a> {
         let memory = &self.flow().loans[loan];
         let name = self.words.loan(memory);
         let _ = value;
+        if memory.kind == LoanKind::Symbol(Symbol::PIN) {
+            let message = "this task would use a pin, which belongs to the task that made it";
+            return Diagnostic::error("M0403", message, span, "started here")
+                .label(memory.span, "this uses the pin")
+                .why("a pin ends with the task that made it")
+                .help("pin the object inside the new task");
+        }
         if memory.kind == LoanKind::Owned {
             let message = format!("this task may still use {name} when it has been freed");
             return Diagnostic::error("M0401", message, span, "started here")

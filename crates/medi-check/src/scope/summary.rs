@@ -9,6 +9,8 @@ use medi_syntax::source::Span;
 pub enum Source {
     Param(u32),
     Capture(u32),
+    /// Nowhere: a pin, which belongs to the task that made it, whoever holds it.
+    Pin,
 }
 
 /// Memory that was there before the function was called.
@@ -21,6 +23,9 @@ pub enum Symbol {
 }
 
 impl Symbol {
+    /// That something uses a pin. It ends nowhere, and must not come to a task.
+    pub const PIN: Symbol = Symbol::Outer(Source::Pin);
+
     pub fn source(self) -> Source {
         match self {
             Symbol::Outer(source) | Symbol::Inner(source) => source,
