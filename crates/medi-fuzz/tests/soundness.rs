@@ -18,7 +18,7 @@ fn threads() -> usize {
 #[test]
 fn what_the_checker_accepts_never_faults() {
     let from = number("MEDI_SCOPE_FROM", 0);
-    let seeds = from..from + number("MEDI_SCOPE_PROGRAMS", 10_000);
+    let seeds = from..from + number("MEDI_SCOPE_PROGRAMS", 20_000);
     let any = |tally: &Tally| !tally.failures.is_empty();
     let tally = campaign::run(seeds, threads(), Forms::WRITTEN, &|_| true, &any);
     assert_eq!(tally.ill_typed, [] as [u64; 0], "seeds of programs that are not well-typed");
@@ -37,7 +37,9 @@ fn what_the_checker_accepts_never_faults() {
 #[test]
 fn a_rule_that_is_switched_off_is_missed() {
     const MOST: u64 = 40_000;
-    for code in ["M0101", "M0102", "M0103", "M0201", "M0202", "M0203", "M0301", "M0401", "M0402"] {
+    for code in
+        ["M0101", "M0102", "M0103", "M0201", "M0202", "M0203", "M0301", "M0401", "M0402", "M0403"]
+    {
         let one = |tally: &Tally| !tally.failures.is_empty();
         let counts = |found: &str| found != code;
         let tally = campaign::run(0..MOST, threads(), Forms::WRITTEN, &counts, &one);

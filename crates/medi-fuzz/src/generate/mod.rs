@@ -45,7 +45,7 @@ impl Forms {
         owned_after_move: true,
         parallel_for_writes: false,
         owned_in_loop: true,
-        pins_captured: false,
+        pins_captured: true,
         racing_parameters: true,
     };
 }
@@ -350,7 +350,9 @@ impl<'g> Writer<'g> {
             .collect();
         let (alive, ended): (Vec<usize>, Vec<usize>) =
             all.into_iter().partition(|at| self.vars[*at].looks & self.ended == 0);
-        let from = if !ended.is_empty() && self.reckless() { ended } else { alive };
+        let ended_too = !ended.is_empty() && *self.tickets > 0 && self.random.percent(35);
+        *self.tickets -= usize::from(ended_too);
+        let from = if ended_too { ended } else { alive };
         if from.is_empty() {
             return None;
         }
@@ -369,7 +371,13 @@ impl<'g> Writer<'g> {
     fn lives(&mut self, looks: Roots, level: usize, loops: usize) -> bool {
         let short = self.deepest(looks) > level;
         let in_loop = self.loops > loops;
-        !short || (!in_loop && self.random.percent(20)) || self.reckless()
+        if !short || (!in_loop && self.random.percent(20)) {
+            return true;
+        }
+        let reckless = self.reckless();
+        // It is wrong only if it is used afterwards, which takes a ticket of its own.
+        *self.tickets += usize::from(reckless);
+        reckless
     }
 
     /// The memory may be looked into through the holder, and through all that reach it.

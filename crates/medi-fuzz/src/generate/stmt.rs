@@ -64,7 +64,7 @@ impl Writer<'_> {
             23 | 24 => self.free_buffer(),
             25 => self.free_owned_one(),
             26 => self.free_either_way(),
-            27..=29 => self.set_field(),
+            27 | 29 => self.set_field(),
             30 => self.share(),
             31 | 32 => self.maybe(),
             33 | 34 => self.assign(),
@@ -73,7 +73,7 @@ impl Writer<'_> {
             38 | 39 => self.lists(),
             40 | 41 => self.holders(),
             42 => self.pin(),
-            43 => self.spawn(),
+            28 | 43 => self.spawn(),
             44 if nested => self.parallel(),
             45 if nested => self.parallel_for(),
             46..=48 if nested => self.branch(),
@@ -403,17 +403,23 @@ impl Writer<'_> {
     }
 
     fn pin(&mut self) {
-        if self.task {
+        if self.task || self.full() {
             return;
         }
+        let nothing = Expr { text: "[1, 2]".to_owned(), looks: 0 };
         let data = match self.random.below(3) {
             0 => self.node().map(|node| Expr { text: format!("{}.data", node.text), ..node }),
             _ => self.named(Ty::Data),
         };
-        let Some(data) = data else { return };
+        let data = data.unwrap_or(nothing);
         let name = self.fresh("i");
         self.line(format!("let {name} = pin({})", data.text));
-        self.declare(name, Ty::Pin, false, 0);
+        let looks = self.root(self.scopes.len(), false);
+        self.declare(name.clone(), Ty::Pin, false, looks);
+        if self.forms.pins_captured && self.random.percent(50) {
+            let text = format!("() => {name}.get_or(0, 4)");
+            self.bind(Ty::Act, "f", Expr { text, looks });
+        }
     }
 
     fn spawn(&mut self) {

@@ -546,7 +546,12 @@ impl<'a> Machine<'a> {
             Rvalue::Unpin(pin) => {
                 let Value::Pin(pin) = self.get(frame, pin) else { panic!("this is no pin") };
                 if pin.task != self.task {
-                    return Err(Stop::Fault(Fault::ForeignPin));
+                    // As for scope memory: a function value in an arm of a `parallel` is left to the run.
+                    return Err(if self.spawned {
+                        Stop::Fault(Fault::ForeignPin)
+                    } else {
+                        Stop::Trap("other task")
+                    });
                 }
                 if pin.items != self.items(&pin.object) {
                     return Err(Stop::Trap("resized"));
