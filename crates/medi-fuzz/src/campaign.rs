@@ -188,6 +188,44 @@ pub fn run(
     whole.into_inner().expect("no thread panics with it")
 }
 
+/// A program that was accepted, and what it gives for some inputs, whatever the order of its tasks.
+pub struct Sample {
+    pub program: Program,
+    pub results: Vec<(i64, i64)>,
+}
+
+/// The programs of the seeds that give results, named so that all fit in one file.
+pub fn samples(seeds: Range<u64>, forms: Forms) -> Vec<Sample> {
+    let programs: Vec<Program> =
+        seeds.clone().map(|seed| generate::program(seed, &format!("p{seed}"), forms)).collect();
+    let all: Vec<&Program> = programs.iter().collect();
+    let results = Front::new().check(&all, |checked| {
+        let results = |(at, seed)| {
+            let Verdict { ill_typed, refused } = &checked.verdicts[at];
+            let accepted = ill_typed.is_empty() && refused.is_empty();
+            if accepted { results(checked, at, seed) } else { vec![] }
+        };
+        (0..programs.len()).zip(seeds).map(results).collect::<Vec<_>>()
+    });
+    let samples = programs.into_iter().zip(results).filter(|(_, results)| !results.is_empty());
+    samples.map(|(program, results)| Sample { program: program.reached(), results }).collect()
+}
+
+fn results(checked: &Checked, at: usize, seed: u64) -> Vec<(i64, i64)> {
+    let entry = checked.entries[at].expect("a program that is well-typed has its first function");
+    let result = |input: i64| {
+        let ends = [Schedule::AtOnce, Schedule::Late].map(|schedule| {
+            let outcome = machine::run(checked.mir, entry, vec![Value::Int(input)], schedule);
+            match outcome.end {
+                Ok(Value::Int(result)) if !outcome.unordered => Some(result),
+                _ => None,
+            }
+        });
+        (ends[0] == ends[1]).then_some((input, ends[0]?))
+    };
+    inputs(seed).into_iter().filter_map(result).collect()
+}
+
 /// What one program does: its verdict, and its first fault with the place of it.
 pub struct Story {
     pub verdict: Verdict,

@@ -65,6 +65,31 @@ impl Program {
         write_lines(&self.functions, 0, text);
     }
 
+    /// Without the functions that the first one does not come to.
+    pub fn reached(&self) -> Program {
+        let texts = self.functions.iter().map(|function| {
+            let mut text = String::new();
+            write_line(function, 0, &mut text);
+            text
+        });
+        let texts: Vec<String> = texts.collect();
+        let name = |at: usize| texts[at][5..].split('(').next().unwrap_or_default();
+        let mut reached = vec![0];
+        let mut next = 0;
+        while let Some(at) = reached.get(next).copied() {
+            next += 1;
+            for other in 1..texts.len() {
+                let called = texts[at].contains(&format!("{}(", name(other)));
+                if called && !reached.contains(&other) {
+                    reached.push(other);
+                }
+            }
+        }
+        reached.sort_unstable();
+        let functions = reached.iter().map(|at| self.functions[*at].clone()).collect();
+        Program { functions, ..self.clone() }
+    }
+
     /// The whole file of one program, whose `main` prints what it gives for each input.
     pub fn file(&self, inputs: &[i64]) -> String {
         let mut text = DECLARATIONS.to_owned();

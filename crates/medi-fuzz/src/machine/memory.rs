@@ -55,6 +55,7 @@ struct Region {
 pub struct Memory {
     allocations: Vec<Allocation>,
     regions: Vec<Region>,
+    unordered: bool,
 }
 
 impl Memory {
@@ -193,6 +194,11 @@ impl Memory {
 
     // Races.
 
+    /// Whether what an arm of a `parallel` read depends on the order of the arms.
+    pub fn is_unordered(&self) -> bool {
+        self.unordered
+    }
+
     fn note(&mut self, tag: Tag, from: u32, to: u32, kind: AccessKind) {
         if let Some(region) = self.regions.last_mut() {
             let arm = region.arm;
@@ -223,6 +229,8 @@ impl Memory {
                 }
                 let kinds = [first.kind, second.kind];
                 let clash = kinds.contains(&AccessKind::Free) || kinds == [AccessKind::Write; 2];
+                let reads = kinds == [AccessKind::Read; 2];
+                self.unordered |= first.arm != second.arm && !reads;
                 if first.arm != second.arm && clash {
                     return Err(Stop::Fault(Fault::Race { tag: first.tag }));
                 }

@@ -93,6 +93,8 @@ pub enum Schedule {
 pub struct Outcome {
     pub end: Result<Value, Stop>,
     pub at: Option<Span>,
+    /// Tasks changed what others may read meanwhile, so that another order of them may give another result.
+    pub unordered: bool,
 }
 
 impl Outcome {
@@ -127,10 +129,12 @@ pub fn run(
         depth: 0,
         at: None,
         text: String::new(),
+        unordered: false,
     };
     let end = machine.whole(function, args);
     let at = if end.is_err() { machine.at } else { None };
-    Outcome { end, at }
+    let unordered = machine.unordered || machine.memory.is_unordered();
+    Outcome { end, at, unordered }
 }
 
 struct Machine<'a> {
@@ -151,6 +155,8 @@ struct Machine<'a> {
     at: Option<Span>,
     /// What is being formatted.
     text: String,
+    /// A task changed a collected object or a variable, or used an atomic.
+    unordered: bool,
 }
 
 struct Frame<'a> {
@@ -330,6 +336,7 @@ impl<'a> Machine<'a> {
             StmtKind::SetField { object, field, value } => {
                 let (object, value) = (self.get(frame, object), self.get(frame, value));
                 self.kept(&value)?;
+                self.unordered |= self.task != 0;
                 self.objects[object.object()][*field as usize] = value;
             }
             StmtKind::SetElem { array, index, value } => {
@@ -340,6 +347,7 @@ impl<'a> Machine<'a> {
             }
             StmtKind::SetCell { cell, value } => {
                 let (cell, value) = (self.get(frame, cell), self.get(frame, value));
+                self.unordered |= self.task != 0;
                 self.objects[cell.object()][0] = value;
             }
             StmtKind::SetScopeElem { base, index, value } => {

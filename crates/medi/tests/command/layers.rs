@@ -15,7 +15,15 @@ const LAW: &[(&str, &[&str])] = &[
     ("medi-codegen", &["medi-check", "medi-syntax", "medi-runtime", "medi-heap"]),
     (
         "medi",
-        &["medi-syntax", "medi-check", "medi-codegen", "medi-runtime", "medi-heap", "medi-formats"],
+        &[
+            "medi-syntax",
+            "medi-check",
+            "medi-codegen",
+            "medi-runtime",
+            "medi-heap",
+            "medi-formats",
+            "medi-fuzz",
+        ],
     ),
     ("medi-fuzz", &["medi-syntax", "medi-check"]),
     ("medi-bench", &[]),

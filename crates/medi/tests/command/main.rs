@@ -10,6 +10,7 @@ mod library_page;
 mod limits;
 mod races;
 mod run;
+mod scope_programs;
 
 mod stopped;
 mod support;
