@@ -10,7 +10,7 @@ use cranelift_codegen::{Context, FinalizedRelocTarget};
 use cranelift_frontend::FunctionBuilderContext;
 use medi_check::mir::{self, FunctionId};
 use medi_heap::Heap;
-use medi_runtime::code_map::{CallSite, Position};
+use medi_runtime::code_map::{CallSite, NamedSlot, Position};
 use medi_syntax::source::{FileId, SourceMap};
 
 use crate::code_memory::Space;
@@ -142,8 +142,15 @@ impl<'a> Worker<'a> {
         });
         let lines = buffer.get_srclocs_sorted().iter();
         let lines = lines.filter(|line| !line.loc.is_default());
+        let slots = source.slots.iter().filter_map(|(slot, named)| {
+            let layout = buffer.frame_layout()?;
+            let offset = layout.stackslots[*slot].offset as i32 - layout.frame_to_fp_offset as i32;
+            Some(NamedSlot { offset, ..named.clone() })
+        });
+        let slots = slots.collect();
         Ok(Object {
             name: name.clone(),
+            slots,
             relocations: relocations.collect(),
             calls: calls(buffer),
             traps: buffer

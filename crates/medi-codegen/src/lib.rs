@@ -56,6 +56,8 @@ pub struct Options {
     pub debug_info: DebugInfo,
     /// Write `/tmp/perf-PID.map`, so that `perf` names compiled functions.
     pub perf_map: bool,
+    /// Note which variable each frame slot of references belongs to, for reports of leaks.
+    pub name_roots: bool,
     /// Load every reference again after each point at which a collection may happen. Needed with heaps
     /// that move objects, which only tests do.
     pub reload_roots: bool,

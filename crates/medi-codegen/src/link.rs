@@ -4,7 +4,7 @@
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::LibCall;
 use cranelift_codegen::isa::unwind::UnwindInfo;
-use medi_runtime::code_map::{CallSite, CodeMapBuilder, FunctionCode};
+use medi_runtime::code_map::{CallSite, CodeMapBuilder, FunctionCode, NamedSlot};
 use medi_runtime::context::Stub;
 use medi_runtime::trap::TrapCode;
 
@@ -44,6 +44,7 @@ pub struct Object {
     /// (offset, index in the source table's places), ascending.
     pub lines: Vec<(u32, u32)>,
     pub source: SourceTable,
+    pub slots: Vec<NamedSlot>,
     pub unwind: Option<UnwindInfo>,
 }
 
@@ -108,6 +109,7 @@ pub fn link(unit: &Unit<'_>, objects: &mut [Object]) -> Result<Linked, CompileEr
             lines: std::mem::take(&mut object.lines),
             places: std::mem::take(&mut object.source.places),
             inlined: std::mem::take(&mut object.source.inlined),
+            slots: std::mem::take(&mut object.slots),
         });
     }
     for (_, space, code) in &trampolines {

@@ -2,6 +2,9 @@
 
 use crate::layout::MutatorWords;
 
+/// Told of a slot, the number of its frame, and what the slot is called.
+pub type VisitNamed<'a> = dyn FnMut(*mut usize, usize, &dyn Fn() -> String) + 'a;
+
 /// The runtime that a heap serves: it knows where threads keep references outside the heap.
 ///
 /// # Safety
@@ -20,6 +23,16 @@ pub unsafe trait Embedder: Send + Sync {
     /// The mutator that `words` belong to is at a safepoint or in native state, or inside an allocation, and stays so
     /// until this returns.
     unsafe fn visit_stack(&self, words: *mut MutatorWords, visit: &mut dyn FnMut(*mut usize));
+
+    /// As `visit_stack`, from the innermost frame to the outermost, with the number of the slot's frame and what the slot is
+    /// called, for reports. Called while all threads are held.
+    ///
+    /// # Safety
+    /// As for `visit_stack`.
+    unsafe fn visit_named_stack(&self, words: *mut MutatorWords, visit: &mut VisitNamed) {
+        // SAFETY: passed on.
+        unsafe { self.visit_stack(words, &mut |slot| visit(slot, 0, &|| String::from("a stack"))) };
+    }
 
     /// Visits those root slots of a mutator's stack that may change as soon as it runs on, and leaves the others to
     /// `visit_older`. Called as `visit_stack` is, once in a cycle: what a stack holds may be without bounds, and the

@@ -406,6 +406,11 @@ impl Heap {
         self.0.space().limit.replace(limit.max(LEAST_LIMIT))
     }
 
+    /// Bytes allocated since the heap was made, as [`Stats::allocated_bytes`] counts them.
+    pub fn allocated_bytes(&self) -> u64 {
+        self.0.allocated.load(Ordering::Relaxed)
+    }
+
     /// The counters as they are now.
     pub fn stats(&self) -> Stats {
         let heap = &*self.0;

@@ -243,7 +243,7 @@ impl Inner {
         self.for_each_handle(visit);
     }
 
-    fn for_each_handle(&self, visit: &mut dyn FnMut(*mut usize)) {
+    pub(crate) fn for_each_handle(&self, visit: &mut dyn FnMut(*mut usize)) {
         self.handles.visit(visit);
         self.heap.for_each_range_slot(Some(self.words as usize), visit);
     }

@@ -98,6 +98,17 @@ impl<L: Ledger> OwnedBuffers<L> {
         self.state().live.len()
     }
 
+    /// Size and site of each that is not freed.
+    pub fn live(&self) -> Vec<(u64, u64)> {
+        let state = self.state();
+        let slots = state.live.keys().map(|address| {
+            // SAFETY: the keys are the slots of live buffers, which never move and are in the pool.
+            let slot = unsafe { &*std::ptr::with_exposed_provenance::<Slot>(*address) };
+            (slot.descriptor.len(), slot.allocated_at())
+        });
+        slots.collect()
+    }
+
     /// A buffer of `bytes` zeroed bytes.
     ///
     /// # Errors
@@ -119,7 +130,7 @@ impl<L: Ledger> OwnedBuffers<L> {
         // SAFETY: the pool's slots live as long as the pool.
         let generation =
             unsafe { slot.as_ref() }.begin(memory.base().addr().get() as u64, bytes, 0, site);
-        state.live.insert(slot.addr().get(), (memory, rounded as u64));
+        state.live.insert(slot.as_ptr().expose_provenance(), (memory, rounded as u64));
         Ok(Buffer { descriptor: slot.as_ptr().cast(), generation })
     }
 

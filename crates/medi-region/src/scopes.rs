@@ -183,6 +183,12 @@ impl<L: Ledger> Scopes<L> {
         NonNull::from(&mut *self.regions[depth])
     }
 
+    /// How many scopes were open when that one was entered whose region this is, if it is open.
+    pub fn depth_of(&self, region: *const Region) -> Option<usize> {
+        let open = &self.regions[..self.open.len()];
+        open.iter().position(|open| std::ptr::from_ref(&**open) == region)
+    }
+
     /// Where the objects of all threads lie.
     pub fn space(&self) -> &RegionSpace {
         &self.space

@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::entry;
 use crate::error::{Frame, RuntimeError, codes};
 use crate::handles::Handles;
+use crate::leaks::Watch;
 use crate::memory_report;
 use crate::output::Output;
 use crate::pool::POLL_CANCEL;
@@ -108,6 +109,7 @@ impl Call {
     fields! {
         mutator: Mutator,
         scopes: medi_region::Scopes<crate::thread::HeapLedger>,
+        watches: Vec<Watch>,
         jobs: crossbeam_deque::Worker<crate::pool::Job>,
         builder: Vec<u8>,
         scratch: Vec<u8>,
@@ -278,10 +280,11 @@ impl Call {
         unsafe { (*self.0).exit_pc as u64 }
     }
 
-    /// The site of this call for scope memory: with its stack in a checked run, or where `precise`.
+    /// The site of this call for scope memory: with its stack in a checked run, where somebody watches for leaks, or where
+    /// `precise`.
     pub fn memory_site(&self, precise: bool) -> u64 {
         let run = self.run();
-        if precise || run.check == Check::Memory {
+        if precise || run.check == Check::Memory || self.is_watched() {
             run.stacks.site(self.frames())
         } else {
             self.site()
@@ -333,8 +336,31 @@ impl Call {
         unsafe { (&mut (*self.0).results)[..N].copy_from_slice(&values) };
     }
 
+    /// Collects, if somebody watches for leaks and it is time. References not in handles are stale afterwards.
+    pub fn collect_for_watch(&self) {
+        if self.is_watched() {
+            self.collect_when_due();
+        }
+    }
+
+    /// Whether somebody watches for leaks.
+    pub fn is_watched(&self) -> bool {
+        // SAFETY: as for shapes.
+        unsafe { (*self.thread()).watched }
+    }
+
+    #[cold]
+    fn collect_when_due(&self) {
+        if let Some(leaks) = &self.run().leaks
+            && leaks.is_due(self.heap())
+        {
+            self.mutator().collect();
+        }
+    }
+
     /// An uninitialised (zero) string of `len` bytes. References not in handles are stale afterwards.
     pub fn new_bytes(&self, len: usize) -> Result<ObjectRef, Stopped> {
+        self.collect_for_watch();
         let ty = self.arrays().string_type();
         self.mutator().alloc_array(ty, len).map_err(|error| self.out_of_memory(&error))
     }

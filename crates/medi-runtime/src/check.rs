@@ -110,6 +110,12 @@ impl Sites<'_> {
         stack
     }
 
+    /// The calls of a site, one a line.
+    pub(crate) fn lines(&self, site: u64) -> String {
+        let lines: Vec<String> = self.stack(site).iter().map(ToString::to_string).collect();
+        if lines.is_empty() { "in the runtime".into() } else { lines.join("\n") }
+    }
+
     /// What happened, each part with its place: `the buffer was allocated at a.medi:1, and freed at a.medi:2`; or with
     /// its stack, one call a line, if one is known of any part.
     pub(crate) fn story(&self, parts: &[(&str, u64)]) -> String {

@@ -48,6 +48,17 @@ pub struct CallSite {
     pub roots: Vec<i32>,
 }
 
+/// A frame slot that holds references of one variable of the program.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamedSlot {
+    /// From the frame pointer, in bytes.
+    pub offset: i32,
+    pub name: String,
+    pub declared: Position,
+    /// The variable is a pin.
+    pub pin: bool,
+}
+
 /// One compiled function, as the code generator describes it.
 #[derive(Clone, Debug, Default)]
 pub struct FunctionCode {
@@ -63,6 +74,8 @@ pub struct FunctionCode {
     pub lines: Vec<(u32, u32)>,
     pub places: Vec<Place>,
     pub inlined: Vec<Inlined>,
+    /// Empty unless the code was compiled for reports of leaks.
+    pub slots: Vec<NamedSlot>,
 }
 
 impl FunctionCode {
@@ -239,6 +252,17 @@ impl CodeMap {
         frames
     }
 
+    /// The function that a frame belongs to, and the variable of a slot of it, `offset` bytes from the frame pointer.
+    pub fn variable(
+        &self,
+        return_address: usize,
+        offset: i32,
+    ) -> Option<(&str, Option<&NamedSlot>)> {
+        let function = self.function_at(return_address.wrapping_sub(1))?;
+        let slot = function.slots.iter().find(|slot| slot.offset == offset);
+        Some((&function.name, slot))
+    }
+
     /// Resolves a position to path, line and column.
     pub fn resolve(&self, position: Position) -> (String, u32, u32) {
         (self.resolve)(position)
@@ -270,6 +294,7 @@ mod tests {
                 Place { position: at(5), inlined: None },
                 Place { position: at(7), inlined: Some(0) },
             ],
+            slots: vec![],
             inlined: vec![Inlined { name: "small".into(), call: at(6), parent: None }],
         });
         builder.add(FunctionCode {

@@ -16,6 +16,7 @@ pub mod footprint;
 mod format;
 mod gc_log;
 mod handles;
+pub mod leaks;
 pub mod live;
 pub mod machine;
 mod memory_report;

@@ -10,16 +10,19 @@ use std::sync::Arc;
 use std::thread::Builder;
 use std::time::Instant;
 
-use medi_heap::{Embedder, Heap, HeapError, MutatorWords, ObjectRef, OutOfMemory, TypeId, layout};
+use medi_heap::{
+    Embedder, Heap, HeapError, MutatorWords, ObjectRef, OutOfMemory, TypeId, VisitNamed, layout,
+};
 
 use crate::call::Call;
 use crate::code_map::CodeMap;
 use crate::context::Context;
 use crate::entry::{self, Raised, Registers};
 use crate::error::{RuntimeError, codes};
+use crate::leaks::{self, Leaks};
 use crate::live::{self, Program, Publisher};
 use crate::memory_report;
-use crate::options::Options;
+use crate::options::{Options, WatchLeaks};
 use crate::output::Output;
 use crate::shape::{Kind, LIST_ITEMS, ShapeId, Shapes};
 use crate::stack;
@@ -50,6 +53,8 @@ pub struct Outcome {
     pub error: Option<RuntimeError>,
     /// It was stopped by Ctrl-C.
     pub interrupted: bool,
+    /// What was found, where a report was wanted.
+    pub leaks: Option<String>,
 }
 
 /// Why a program could not be started.
@@ -80,6 +85,7 @@ impl std::error::Error for StartError {}
 pub struct Machine {
     heap: Heap,
     options: Options,
+    leaks: Option<Arc<Leaks>>,
     started: Instant,
 }
 
@@ -88,8 +94,16 @@ impl Machine {
     /// When the heap cannot be made.
     pub fn new(options: Options) -> Result<Machine, HeapError> {
         let started = Instant::now();
-        let heap = Heap::new(options.heap_options(), Arc::new(Frames))?;
-        Ok(Machine { heap, options, started })
+        let mut heap_options = options.heap_options();
+        let leaks = options.leaks.is_on().then(Leaks::new);
+        if let Some(leaks) = &leaks {
+            heap_options.on_cycle = Some(leaks.on_cycle(heap_options.on_cycle.take()));
+        }
+        let heap = Heap::new(heap_options, Arc::new(Frames))?;
+        if let Some(leaks) = &leaks {
+            leaks.watch(heap.clone());
+        }
+        Ok(Machine { heap, options, leaks, started })
     }
 
     /// Where the program's types are registered.
@@ -147,6 +161,7 @@ impl Machine {
             threads: self.options.thread_count(),
             stack_size: self.stack_size(),
             check: self.options.check,
+            leaks: self.leaks.clone(),
         };
         let (shapes, code) = (Arc::clone(&image.shapes), Arc::clone(&image.code));
         let owner = Some(Arc::clone(&image.owner));
@@ -166,6 +181,9 @@ impl Machine {
         }
         let context = session.context();
         let run = Arc::clone(&session.thread().run);
+        if let Some(leaks) = &self.leaks {
+            leaks.begin();
+        }
         // SAFETY: the context is that of this session, which ends after the guard; the image's maker
         // promises the address of `main` and its arguments; nothing has allocated since they were made.
         let (_interrupt, ended) = unsafe {
@@ -190,8 +208,13 @@ impl Machine {
         call.waiting(|| run.pool.end());
         let mut outcome = match run.pool.take_stop() {
             Some(stop) => stopped(stop),
-            None => Outcome { exit_code: 0, error: None, interrupted: false },
+            None => Outcome { exit_code: 0, error: None, interrupted: false, leaks: None },
         };
+        if let Some(leaks) = &self.leaks {
+            let wanted = self.options.leaks == WatchLeaks::Report;
+            outcome.leaks = wanted.then(|| call.waiting(|| leaks.report(&run)));
+            leaks.end();
+        }
         if let Err(error) = session.thread().output.flush()
             && error.kind() != io::ErrorKind::BrokenPipe
             && outcome.error.is_none()
@@ -210,7 +233,7 @@ impl Machine {
 
     fn out_of_memory(&self, image: &Image, error: &OutOfMemory) -> Outcome {
         let error = memory_report::out_of_memory(&self.heap, &image.code, error);
-        Outcome { exit_code: 1, error: Some(error), interrupted: false }
+        Outcome { exit_code: 1, error: Some(error), interrupted: false, leaks: None }
     }
 }
 
@@ -224,7 +247,7 @@ fn stopped(stop: Stop) -> Outcome {
         Stop::Interrupted => (130, None, true),
         Stop::BrokenPipe | Stop::Cancelled => (0, None, false),
     };
-    Outcome { exit_code, error, interrupted }
+    Outcome { exit_code, error, interrupted, leaks: None }
 }
 
 /// What the heap learns about stacks: the frames of compiled code.
@@ -249,6 +272,20 @@ unsafe impl Embedder for Frames {
         unsafe {
             if let Some(code) = Self::code(context) {
                 stack::visit_roots(context, code, visit);
+            }
+        }
+    }
+
+    unsafe fn visit_named_stack(&self, words: *mut MutatorWords, visit: &mut VisitNamed) {
+        let context = words.cast::<Context>();
+        // SAFETY: as above.
+        unsafe {
+            if let Some(code) = Self::code(context) {
+                for frame in stack::Frames::new(context) {
+                    stack::roots(frame, code).for_each(|slot| {
+                        visit(slot, frame.fp, &|| leaks::slot_name(code, frame, slot as usize));
+                    });
+                }
             }
         }
     }

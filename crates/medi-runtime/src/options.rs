@@ -24,6 +24,23 @@ pub enum GcStats {
     Json(PathBuf),
 }
 
+/// Whether a run is watched for leaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WatchLeaks {
+    #[default]
+    Off,
+    /// For a program that asks.
+    Watch,
+    /// And told of at the end.
+    Report,
+}
+
+impl WatchLeaks {
+    pub fn is_on(self) -> bool {
+        self != WatchLeaks::Off
+    }
+}
+
 /// Choices for a run. Sizes are bytes.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -38,6 +55,7 @@ pub struct Options {
     /// How many threads run tasks at the same time. Default: as many as the machine or the container has.
     pub threads: Option<usize>,
     pub check: Check,
+    pub leaks: WatchLeaks,
     pub gc_stats: GcStats,
     /// Answer `medi gc-top` while the program runs.
     pub gc_top: bool,
@@ -97,6 +115,7 @@ impl Default for Options {
             stack_size: 256 << 20,
             threads: None,
             check: Check::Sampled,
+            leaks: WatchLeaks::Off,
             gc_stats: GcStats::Off,
             gc_top: true,
             gc_log: false,
@@ -184,6 +203,16 @@ pub static OPTIONS: &[OptionSpec] = &[
         "Find native code that misuses memory: guard and quarantine all scope memory and verify the heap at each \
          collection (slow), guard one buffer in 8 MB, or none [default: sampled]",
         |o, v| set(&mut o.check, check(v))
+    ),
+    option!(
+        "leaks",
+        "MEDI_LEAKS",
+        Takes::Nothing,
+        "Say when the program ends what it never freed, and what kept growing; collects more often",
+        |o, v| set(
+            &mut o.leaks,
+            switch(v).map(|on| if on { WatchLeaks::Report } else { WatchLeaks::Off })
+        )
     ),
     option!(
         "gc-stats",
@@ -395,6 +424,8 @@ impl Options {
     pub fn heap_options(&self) -> medi_heap::Options {
         let defaults = medi_heap::Options::default();
         let container = Container::read(Path::new("/"));
+        let sample_interval =
+            if self.leaks.is_on() { LEAKS_SAMPLES } else { defaults.sample_interval };
         medi_heap::Options {
             limit: Some(self.memory_limit(&container)),
             soft_limit: self.memory_soft.or(container.high.map(|high| high / 10 * 9)),
@@ -414,7 +445,7 @@ impl Options {
             growth: self.growth.unwrap_or(defaults.growth),
             min_trigger: self.min_trigger.unwrap_or(defaults.min_trigger),
             initial_trigger: self.initial_trigger.unwrap_or(defaults.initial_trigger),
-            sample_interval: self.sample_interval.unwrap_or(defaults.sample_interval),
+            sample_interval: self.sample_interval.unwrap_or(sample_interval),
             huge_pages: self.huge_pages,
             on_cycle: self
                 .gc_log
@@ -427,6 +458,9 @@ impl Options {
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
+
+/// Mean distance of sampled allocations where leaks are watched for.
+const LEAKS_SAMPLES: u64 = 32 << 10;
 
 fn set<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
     *field = value?;

@@ -47,6 +47,7 @@ fn answer(call: Call, allocated: Result<ObjectRef, medi_heap::OutOfMemory>) -> u
 unsafe extern "C" fn allocate(context: *mut Context, ty: u64, bytes: u64) -> u64 {
     // SAFETY: the caller's promise.
     let call = unsafe { Call::new(context) };
+    call.collect_for_watch();
     answer(call, call.mutator().alloc_slow(TypeId(ty as u32), bytes as usize))
 }
 
@@ -57,6 +58,7 @@ unsafe extern "C" fn allocate_array(context: *mut Context, ty: u64, len: u64) ->
         call.bad_argument(format!("a length cannot be negative: {}", len as i64));
         return 0;
     }
+    call.collect_for_watch();
     let array = call.mutator().alloc_array(TypeId(ty as u32), len as usize);
     if let Ok(array) = array {
         // SAFETY: the array is new. Compiled code counts from zero what it puts in.

@@ -20,6 +20,7 @@ use crate::context::Context;
 use crate::entry;
 use crate::error::RuntimeError;
 use crate::handles::Handles;
+use crate::leaks::{Leaks, Watch};
 use crate::output::Output;
 use crate::pool::{Job, Pool};
 use crate::shape::{ShapeId, Shapes};
@@ -99,13 +100,15 @@ impl Literals {
 }
 
 /// What tasks of a run may use, and how it is checked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Limits {
     /// How many threads run the program's code at the same time.
     pub threads: usize,
     /// Bytes of stack of each thread that the run starts.
     pub stack_size: usize,
     pub check: Check,
+    /// Who watches for leaks.
+    pub leaks: Option<Arc<Leaks>>,
 }
 
 /// What all threads of one run of a program share. A thread that is stuck in the operating system when the program
@@ -124,6 +127,7 @@ pub struct Run {
     pub(crate) check: Check,
     pub(crate) guards: Arc<Guards>,
     pub(crate) stacks: Stacks,
+    pub(crate) leaks: Option<Arc<Leaks>>,
     /// Numbers of open files that the program has lost.
     pub(crate) lost_files: CleanerQueue<i64>,
     pub(crate) pool: Pool,
@@ -146,6 +150,10 @@ pub struct Thread {
     /// Set together with [`Context::raised`].
     pub stop: Option<Stop>,
     pub scopes: Scopes<HeapLedger>,
+    /// Somebody watches for leaks.
+    pub(crate) watched: bool,
+    /// Of the scopes that are open, as far in as one of them holds something; only where somebody watches for leaks.
+    pub(crate) watches: Vec<Watch>,
     pub output: Output,
     /// The text that `fmt_begin` … `fmt_end` build.
     pub builder: Vec<u8>,
@@ -181,7 +189,7 @@ impl Session {
         literals: &[String],
         output: Output,
     ) -> Result<Session, OutOfMemory> {
-        let limits = Limits { threads: 1, stack_size: 8 << 20, check: Check::Off };
+        let limits = Limits { threads: 1, stack_size: 8 << 20, check: Check::Off, leaks: None };
         Session::first(heap, shapes, code, literals, output, limits, None)
     }
 
@@ -219,6 +227,7 @@ impl Session {
             check,
             guards,
             stacks: Stacks::default(),
+            leaks: limits.leaks.clone(),
             lost_files: CleanerQueue::new(heap),
             pool: Pool::new(limits),
             _owner: owner,
@@ -262,6 +271,8 @@ impl Session {
             run: Arc::clone(run),
             stop: None,
             scopes,
+            watched: run.leaks.is_some(),
+            watches: vec![],
             output: run.output.clone(),
             builder: vec![],
             scratch: vec![],

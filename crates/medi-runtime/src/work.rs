@@ -225,6 +225,7 @@ impl Work {
                 // SAFETY: the context is this thread's; the error has landed, and what it says is taken below.
                 unsafe { (*context).raised = 0 };
                 call.scopes().exit_to(scopes, 0);
+                call.watches().truncate(scopes);
                 match call.stop().take() {
                     Some(Stop::Cancelled) => {}
                     Some(stop) => call.run().pool.stop(stop),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use medi_check::mir;
 use medi_runtime::footprint;
 use medi_runtime::machine::{Image, Machine, Outcome};
+use medi_runtime::options::WatchLeaks;
 use medi_runtime::output::Output;
 use medi_syntax::source::SourceMap;
 
@@ -30,6 +31,9 @@ pub fn run(request: &RunRequest) -> u8 {
             if let Some(error) = &outcome.error {
                 complain(format_args!("{error}"));
             }
+            if let Some(leaks) = &outcome.leaks {
+                complain(format_args!("{leaks}"));
+            }
             // Only the low byte of an exit code reaches the parent, as for every program.
             outcome.exit_code as u8
         }
@@ -50,8 +54,14 @@ fn start(
     sources: SourceMap,
     program: mir::Program,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
-    let machine = Machine::new(request.options.clone())?;
+    let mut run_options = request.options.clone();
+    let asks = program.natives.iter().any(|native| native.symbol == "memory_leaks");
+    if asks && !run_options.leaks.is_on() {
+        run_options.leaks = WatchLeaks::Watch;
+    }
+    let machine = Machine::new(run_options)?;
     let options = medi_codegen::Options {
+        name_roots: machine.options().leaks.is_on(),
         reload_roots: request.options.moving,
         perf_map: request.options.perf_map,
         ..medi_codegen::Options::default()

@@ -33,7 +33,7 @@ use medi_check::mir::{
     TerminatorKind, Trap,
 };
 use medi_check::types::{Ty, TyId, Types};
-use medi_runtime::code_map::{Inlined, Place, Position};
+use medi_runtime::code_map::{Inlined, NamedSlot, Place, Position};
 use medi_runtime::context::{Stub, offsets};
 use medi_runtime::shape::{Kind, Scalar};
 use medi_runtime::trap::TrapCode;
@@ -49,6 +49,8 @@ use crate::unit::{ScopeNative, Unit};
 pub struct SourceTable {
     pub places: Vec<Place>,
     pub inlined: Vec<Inlined>,
+    /// The slots of variables that hold references, with [`crate::Options::name_roots`].
+    pub slots: Vec<(StackSlot, NamedSlot)>,
 }
 
 /// Kinds of memory that never overlap.
@@ -117,6 +119,7 @@ pub fn translate(
     let builder = FunctionBuilder::new(function, builder_context);
     let mut translator = Translator::new(unit, id, builder);
     translator.body();
+    let slots = if unit.options.name_roots { translator.named_slots() } else { vec![] };
     let Translator { builder, places, .. } = translator;
     builder.finalize(unit.isa.frontend_config());
     let inlined = source.inlined.iter().map(|call| Inlined {
@@ -124,7 +127,7 @@ pub fn translate(
         call: position(call.call),
         parent: call.parent.map(|parent| parent.0),
     });
-    SourceTable { places, inlined: inlined.collect() }
+    SourceTable { places, inlined: inlined.collect(), slots }
 }
 
 fn position(span: medi_syntax::source::Span) -> Position {
@@ -588,6 +591,20 @@ impl<'a> Translator<'a> {
                 each(self, variable, slot);
             }
         }
+    }
+
+    fn named_slots(&self) -> Vec<(StackSlot, NamedSlot)> {
+        let mut slots = vec![];
+        for (index, local) in self.source.locals.iter().enumerate() {
+            let Some(name) = &local.name else { continue };
+            let pin = matches!(self.unit.program.types.get(local.ty), Ty::Pin(_));
+            for variable in self.first_variable[index]..self.first_variable[index + 1] {
+                let Some(slot) = self.root_slots[variable as usize] else { continue };
+                let declared = position(local.span);
+                slots.push((slot, NamedSlot { offset: 0, name: name.clone(), declared, pin }));
+            }
+        }
+        slots
     }
 
     fn new_slot(&mut self) -> StackSlot {

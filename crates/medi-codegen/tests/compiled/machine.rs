@@ -138,7 +138,7 @@ fn run_here(heap: &Heap, compiled: &Compiled, setup: &Setup) -> Answer {
     trap::install();
     let (shapes, code) = (Arc::clone(&compiled.shapes), Arc::clone(&compiled.code));
     let output = Output::collected().0;
-    let limits = Limits { threads: 1, stack_size: setup.stack, check: setup.check };
+    let limits = Limits { threads: 1, stack_size: setup.stack, check: setup.check, leaks: None };
     let literals = &compiled.literals;
     let mut session =
         Session::first(heap, shapes, code, literals, output, limits, None).expect("literals fit");

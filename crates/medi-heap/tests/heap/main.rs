@@ -5,5 +5,6 @@ mod cleaners;
 mod common;
 mod graph;
 mod limits;
+mod paths;
 mod stress;
 mod threads;

@@ -1,12 +1,15 @@
 //! The memory system as programs see it: `memory.collect()`, `memory.stats()`, `memory.snapshot(path)`.
 
+use std::fmt::Write;
+
 use serde_json::json;
 
 use crate::call::Call;
 use crate::context::Context;
+use crate::leaks::Finding;
 use crate::value::text;
 
-super::table! { call memory_collect, call memory_number, call memory_limit, call memory_snapshot }
+super::table! { call memory_collect, call memory_number, call memory_limit, call memory_snapshot, call memory_leaks }
 
 /// `memory_collect()`: a whole collection, now. Files that it finds lost are closed.
 unsafe extern "C" fn memory_collect(context: *mut Context) {
@@ -50,6 +53,25 @@ unsafe extern "C" fn memory_limit(context: *mut Context, bytes: i64) -> i64 {
     };
     let old = call.heap().set_limit(bytes);
     old.map_or(-1, |old| i64::try_from(old).unwrap_or(i64::MAX))
+}
+
+/// `memory_leaks() -> string`: collects, and says what leaks: for each leak its kind, what it is, how many bytes it holds and
+/// what is known of it, each followed by a zero byte.
+unsafe extern "C" fn memory_leaks(context: *mut Context) -> u64 {
+    // SAFETY: see the module `natives`.
+    let call = unsafe { Call::new(context) };
+    let run = call.run();
+    let Some(leaks) = &run.leaks else { return call.new_string("").unwrap_or(0) };
+    leaks.look_soon();
+    call.mutator().collect();
+    let watches = call.watches();
+    let findings = call.waiting(|| leaks.find(run, watches));
+    let mut text = String::new();
+    for finding in findings {
+        let (kind, Finding { what, bytes, .. }) = (finding.kind.name(), &finding);
+        let _ = write!(text, "{kind}\0{what}\0{bytes}\0{finding}\0");
+    }
+    call.new_string(&text).unwrap_or(0)
 }
 
 /// `memory_snapshot(path: string) -> Result[()]`: collects, and writes a census of the heap as JSON: `types` (name, objects,

@@ -1,12 +1,14 @@
 //! Scope memory: what `scope`, `allocate`, `free` and `view` are compiled to.
 
 use medi_heap::Bytes;
+use medi_region::space::CHUNK;
 use medi_region::{AllocateError, Buffer, Descriptor, End, Ending, FreeError, Region};
 
 use crate::call::Call;
 use crate::check;
 use crate::context::Context;
 use crate::error::{RuntimeError, codes};
+use crate::leaks::Watch;
 
 super::table! {
     leaf scope_enter, call scope_exit, call scope_allocate, call scope_free, call scope_view, call scope_raise,
@@ -34,6 +36,9 @@ unsafe extern "C" fn region_allocate(
     let site = call.memory_site(false);
     let make = || call.scopes().make_room(region, traced != 0, bytes as usize, site);
     let mut allocated = make();
+    if call.is_watched() {
+        watch(call, call.scopes().depth_of(region), CHUNK as u64, site);
+    }
     if matches!(allocated, Err(AllocateError::Limit)) {
         // Garbage may be what stands in the way.
         call.mutator().collect();
@@ -76,7 +81,23 @@ unsafe extern "C" fn scope_exit(context: *mut Context) {
     // SAFETY: see the module `natives`.
     let call = unsafe { Call::new(context) };
     call.scopes().exit(call.memory_site(false));
+    let open = call.scopes().depth();
+    if let Some(leaks) = &call.run().leaks
+        && call.watches().len() > open
+    {
+        call.watches().drain(open..).for_each(|watch| leaks.scope_ends(&watch));
+    }
     raise_damage(call);
+}
+
+/// Notes what the scope at that depth has allocated, if somebody watches for leaks.
+fn watch(call: Call, depth: Option<usize>, bytes: u64, site: u64) {
+    let Some(depth) = depth.filter(|_| call.is_watched()) else { return };
+    let watches = call.watches();
+    if watches.len() <= depth {
+        watches.resize_with(depth + 1, || Watch::new(site));
+    }
+    watches[depth].allocated(bytes, site);
 }
 
 /// Stops the program when a buffer that has ended was written around.
@@ -92,6 +113,7 @@ unsafe extern "C" fn scope_allocate(context: *mut Context, bytes: i64) {
     let call = unsafe { Call::new(context) };
     let site = call.memory_site(call.scopes().will_guard(bytes as u64));
     allocate(call, bytes, |size| call.scopes().allocate(size, site));
+    watch(call, call.scopes().depth().checked_sub(1), bytes.max(0) as u64, site);
 }
 
 /// (bytes) → (descriptor, generation).
@@ -158,7 +180,12 @@ unsafe extern "C" fn scope_free(context: *mut Context, descriptor: u64, generati
     unsafe {
         let call = Call::new(context);
         let site = call.memory_site(false);
-        let freed = call.scopes().free(descriptor as *const Descriptor, generation, site);
+        let descriptor = descriptor as *const Descriptor;
+        let bytes = (*descriptor).len();
+        let freed = call.scopes().free(descriptor, generation, site);
+        if let Some(watch) = call.watches().last_mut().filter(|_| freed.is_ok()) {
+            watch.freed(bytes);
+        }
         finish_free(call, freed);
     }
 }

@@ -1,6 +1,8 @@
 //! Programs that run: each `tests/run/NAME.medi` must print what `NAME.out` holds, plainly and again with a
 //! collection every few allocations, freed memory poisoned and the heap verified after each.
 //!
+//! Programs in `tests/leaks` run with `--leaks`: each that leaks is told so, each that does not is not.
+//!
 //! The first lines of a program may say `// args: …` and `// flags: …` (of the command, before the file),
 //! `// stress: off`, and `// figures: vary` where the output has figures that depend on the machine.
 
@@ -94,4 +96,17 @@ fn check_looks_into_the_functions_of_a_file_without_main() {
 #[test]
 fn programs_print_the_same_when_memory_is_checked_and_errors_show_stacks() {
     check_all("run", CHECKED, |source| source.contains("// stress: off"));
+}
+
+#[test]
+fn programs_that_leak_are_told_and_others_are_not() {
+    check_all("leaks", &["--leaks"], |_| false);
+}
+
+#[test]
+fn a_program_that_asks_for_leaks_is_watched_without_a_flag() {
+    let program = "crates/medi/tests/leaks/asks.medi";
+    let found = finished(&mut medi(&["run", program]));
+    let (out, err) = (text(&found.stdout), text(&found.stderr));
+    assert!(out.starts_with("grows true\n`seen` in main (") && err.is_empty(), "{out}{err}");
 }
