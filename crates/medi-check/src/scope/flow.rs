@@ -301,7 +301,7 @@ impl<'a> Flow<'a> {
             changed: false,
         };
         flow.declare_loans(all);
-        if flow.loans.is_empty() {
+        if flow.is_trivial() {
             return flow;
         }
         flow.join_classes();
@@ -310,6 +310,14 @@ impl<'a> Flow<'a> {
         flow.note_clashes();
         flow.summarise();
         flow
+    }
+
+    /// Whether the function has nothing to do with scope memory, nor makes a function value that may have.
+    pub fn is_trivial(&self) -> bool {
+        let stmts = || self.function.blocks.iter().flat_map(|block| &block.stmts);
+        let is_closure =
+            |stmt: &Stmt| matches!(stmt.kind, StmtKind::Assign(_, Rvalue::NewClosure { .. }));
+        self.loans.is_empty() && !stmts().any(is_closure)
     }
 
     fn result_slot(&self) -> usize {
@@ -1202,8 +1210,8 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// A function value gives back what it captured or was given, or keeps it in what it captured. Nothing else: see
-    /// [`Flow::closure`].
+    /// A function value gives back what it captured or was given, or stores one argument in another. Nothing else: see
+    /// [`Flow::closure`]. So a function may lend memory of a scope of its own to whatever function value it was given.
     fn call_closure(
         &mut self,
         state: &mut State,
@@ -1217,8 +1225,11 @@ impl<'a> Flow<'a> {
         let mut outer = self.inner_of(callee).clone();
         for arg in args {
             let loans = self.outer_of(state, arg);
-            self.put(callee, &loans, span, local_of(arg), false);
             outer.add(&loans);
+            // It may store one argument in another, and give back something that looks into one.
+            for holder in args.iter().filter_map(local_of).chain([into]) {
+                self.put(holder, &loans, span, local_of(arg), false);
+            }
         }
         if self.kind(into).owned {
             self.hand_out_owned(state, at, &mut outer);
@@ -1322,6 +1333,16 @@ impl<'a> Flow<'a> {
                     let fault = Fault::Kept { value: value.clone(), loan, into: None, callee };
                     faults.push(fault);
                 }
+            }
+        }
+        for (slot, symbol) in &summary.holds {
+            if let (Slot::Source(Source::Capture(_)), Symbol::Outer(Source::Param(param))) =
+                (slot, symbol)
+            {
+                let name =
+                    self.program.functions[function.index()].locals[*param as usize].name.clone();
+                let fate = Fate { span, name, into: None, through: None };
+                faults.push(Fault::KeptInClosure { function, fate });
             }
         }
         for (symbol, fate) in &summary.spawns {

@@ -48,7 +48,7 @@ pub fn check(program: &Program, sources: &SourceMap) -> Vec<Diagnostic> {
     let mut reported = HashSet::new();
     for (index, function) in program.functions.iter().enumerate() {
         let flow = Flow::new(program, function, &summaries, spawned(index), &mut kinds);
-        if flow.loans.is_empty() {
+        if flow.is_trivial() {
             continue;
         }
         let mut found = report::report(&flow, sources);

@@ -633,7 +633,7 @@ impl<'a> Reporter<'a> {
                 let message = format!("a function value cannot keep {name}");
                 let diagnostic = Diagnostic::error("M0102", message, fate.span, "stored here");
                 self.made_here(diagnostic, function.index(), span)
-                    .why("whoever calls it with scope memory does not know that collected memory would point there")
+                    .why("whoever calls it with scope memory does not know that it is kept")
                     .help("store a copy: `promote(…)`")
             }
         };

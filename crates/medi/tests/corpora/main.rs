@@ -16,7 +16,14 @@ use judge::{Judge, Seen};
 
 fn cases() -> Vec<Case> {
     let mut cases = juliet::cases();
-    cases.extend(case::read("rustc", include_str!("cases/rustc.cases")));
+    for (family, text) in [
+        ("rustc", include_str!("cases/rustc.cases")),
+        ("dlang", include_str!("cases/dlang.cases")),
+        ("oxcaml", include_str!("cases/oxcaml.cases")),
+        ("jdk", include_str!("cases/jdk.cases")),
+    ] {
+        cases.extend(case::read(family, text));
+    }
     let mut names = BTreeSet::new();
     for case in &cases {
         assert!(names.insert(&case.name), "two cases have the name `{}`", case.name);
