@@ -36,6 +36,13 @@ pub(crate) struct Ticket {
     young_will_do: bool,
 }
 
+impl Ticket {
+    /// The cycle's number.
+    pub fn number(self) -> u64 {
+        self.number
+    }
+}
+
 /// How often the thread looks for idle memory at most.
 const LEAST_DELAY: Duration = Duration::from_millis(1);
 

@@ -27,7 +27,7 @@ use crate::large::LargeSpace;
 use crate::layout::{COLOUR_FIRST, COLOUR_LAST, RESTAMP_COLOURS};
 use crate::liveness::{Life, Liveness};
 use crate::log::{Chunk, Written, entries};
-use crate::mark::{Drained, Marked, Marker, weak_slot};
+use crate::mark::{Drained, Job, Marked, Marker, weak_slot};
 use crate::mutator::Epoch;
 use crate::options::{OnCycle, Options, Plant};
 use crate::os;
@@ -90,7 +90,8 @@ pub(crate) fn run(heap: &HeapInner, kind: Kind) {
         heap.pacer().plan_young(options, &mut heap.space());
     }
     let types = heap.types.read();
-    let mut marker = Marker::new(&types, cycle.liveness, cycle.restamp, options.plant);
+    let job = Job::new(&types, cycle.liveness, cycle.restamp, options.plant);
+    let mut marker = Marker::new(&job);
     // SAFETY: every thread has passed the flip.
     unsafe { cycle.mark(&mut marker, &types, &written, &mut None) };
     let (marked, weak_cells) = marker.finish();
@@ -228,9 +229,8 @@ impl<'a> Cycle<'a> {
         heap.set_epochs(Epochs { current: self.epochs.next, ..self.epochs });
         let mut pacer = heap.pacer();
         let mut space = heap.space();
-        self.allocated = std::mem::take(&mut space.allocated_since);
+        self.allocated = space.start_epoch();
         pacer.note_flip(self.allocated);
-        space.due_told = false;
         self.times.flip = self.started.elapsed();
         written
     }
@@ -292,7 +292,7 @@ impl<'a> Cycle<'a> {
     /// As for `mark`.
     unsafe fn mark_interruptibly(&mut self, marker: &mut Marker, outer: &mut Option<&mut Marker>) {
         let heap = self.heap;
-        let helpers = (heap.options.markers.get() > 1).then(|| &*heap.markers);
+        let helpers = (heap.options.markers.get() > 1).then_some(&*heap.markers);
         loop {
             take_mail(heap, marker, outer);
             let interrupt = || heap.inbox.is_crowded() || self.makes_way();
@@ -337,7 +337,8 @@ impl<'a> Cycle<'a> {
         full_marker.note_interruption();
         let written = cycle.flip();
         let types = heap.types.read();
-        let mut marker = Marker::new(&types, cycle.liveness, false, heap.options.plant);
+        let job = Job::new(&types, cycle.liveness, false, heap.options.plant);
+        let mut marker = Marker::new(&job);
         // SAFETY: every thread has passed the flip.
         unsafe { cycle.mark(&mut marker, &types, &written, &mut Some(full_marker)) };
         let (marked, weak_cells) = marker.finish();

@@ -132,14 +132,51 @@ pub(crate) enum Share {
     Piece(Piece),
 }
 
+/// What all markers of one marking know.
+pub(crate) struct Job {
+    types: Arc<Vec<TypeInfo>>,
+    briefs: Vec<Brief>,
+    geometry: Geometry,
+    spans: Spans,
+    mark: u8,
+    /// States of objects that are passed by, as bits.
+    skip: u8,
+    /// Objects without a state are looked at when they were born from `since` on and before `flip`.
+    since: u64,
+    flip: u64,
+    restamp: bool,
+    plant: Option<Plant>,
+}
+
+impl Job {
+    pub fn new(
+        types: &Arc<Vec<TypeInfo>>,
+        liveness: Liveness,
+        restamp: bool,
+        plant: Option<Plant>,
+    ) -> Arc<Job> {
+        let Liveness { geometry, spans, mark, flip, since } = liveness;
+        let old: &[u8] = if since > 0 { &[1, 2, 3] } else { &[mark] };
+        Arc::new(Job {
+            types: Arc::clone(types),
+            briefs: types.iter().map(Brief::new).collect(),
+            geometry,
+            spans,
+            mark,
+            skip: old.iter().fold(0, |states, state| states | 1 << state),
+            since,
+            flip,
+            restamp,
+            plant,
+        })
+    }
+}
+
 /// What a helper has to know of a marking.
 #[derive(Clone)]
 pub(crate) struct Plan {
-    types: Arc<Vec<TypeInfo>>,
-    liveness: Liveness,
-    restamp: bool,
+    job: Arc<Job>,
     interrupted: bool,
-    plant: Option<Plant>,
 }
 
 /// What a helper has found.
@@ -187,17 +224,7 @@ pub(crate) struct Marked {
 
 /// One marking, or a helper's part in it.
 pub(crate) struct Marker<'a> {
-    types: &'a Arc<Vec<TypeInfo>>,
-    briefs: Vec<Brief>,
-    liveness: Liveness,
-    geometry: Geometry,
-    spans: Spans,
-    mark: u8,
-    /// States of objects that are passed by, as bits.
-    skip: u8,
-    /// Objects without a state are looked at when they were born from `since` on and before `flip`.
-    since: u64,
-    flip: u64,
+    job: &'a Arc<Job>,
     /// A young cycle has run since marking began: references to what it found dead may still be on the stack.
     interrupted: bool,
     stack: MarkStack,
@@ -205,7 +232,6 @@ pub(crate) struct Marker<'a> {
     weak_cells: Vec<usize>,
     marked: Marked,
     helpers_cpu_ns: u64,
-    restamp: bool,
     plant: Option<Plant>,
 }
 
@@ -222,32 +248,16 @@ fn prefetch(address: usize) {
 }
 
 impl<'a> Marker<'a> {
-    pub fn new(
-        types: &'a Arc<Vec<TypeInfo>>,
-        liveness: Liveness,
-        restamp: bool,
-        plant: Option<Plant>,
-    ) -> Marker<'a> {
-        let Liveness { geometry, spans, mark, flip, since } = liveness;
-        let old: &[u8] = if since > 0 { &[1, 2, 3] } else { &[mark] };
+    pub fn new(job: &'a Arc<Job>) -> Marker<'a> {
         Marker {
-            types,
-            briefs: types.iter().map(Brief::new).collect(),
-            liveness,
-            geometry,
-            spans,
-            mark,
-            skip: old.iter().fold(0, |states, state| states | 1 << state),
-            since,
-            flip,
+            job,
             interrupted: false,
             stack: MarkStack::default(),
             pieces: Vec::new(),
             weak_cells: Vec::new(),
             marked: Marked::default(),
             helpers_cpu_ns: 0,
-            restamp,
-            plant,
+            plant: job.plant,
         }
     }
 
@@ -259,7 +269,7 @@ impl<'a> Marker<'a> {
 
     /// The number of the flip of the cycle that marks.
     pub fn flip(&self) -> u64 {
-        self.flip
+        self.job.flip
     }
 
     /// Objects marked so far.
@@ -372,13 +382,7 @@ impl<'a> Marker<'a> {
     }
 
     fn plan(&self) -> Plan {
-        Plan {
-            types: Arc::clone(self.types),
-            liveness: self.liveness,
-            restamp: self.restamp,
-            interrupted: self.interrupted,
-            plant: self.plant,
-        }
+        Plan { job: Arc::clone(self.job), interrupted: self.interrupted }
     }
 
     /// Whether there is enough to mark to call for help.
@@ -419,7 +423,7 @@ impl<'a> Marker<'a> {
         mut pause: impl FnMut(&mut Self) -> bool,
     ) -> Drained {
         let rest = if TOGETHER { GENEROSITY } else { PATIENCE };
-        let geometry = self.geometry;
+        let geometry = self.job.geometry;
         let mut ring = [0usize; RING];
         let mut at = 0;
         let mut idle = 0;
@@ -475,16 +479,17 @@ impl<'a> Marker<'a> {
     /// As for `drain`, with `address` one of the references, to a small object.
     #[inline(always)]
     unsafe fn visit_small<const TOGETHER: bool>(&mut self, address: usize) {
-        let (geometry, mark) = (self.geometry, self.mark);
+        let job = self.job;
+        let (geometry, mark) = (job.geometry, job.mark);
         let metadata = Geometry::metadata(address);
         // SAFETY: the address is an object's, so its slab is committed.
         let metadata = unsafe { &*metadata };
         let old = metadata.load(Ordering::Relaxed);
-        if self.skip >> (old & meta::STATE) & 1 != 0 {
+        if job.skip >> (old & meta::STATE) & 1 != 0 {
             return;
         }
         let block = geometry.block_of(address);
-        if old & meta::STATE == 0 && !(self.since..self.flip).contains(&geometry.born(block)) {
+        if old & meta::STATE == 0 && !(job.since..job.flip).contains(&geometry.born(block)) {
             return;
         }
         geometry.touch(block, mark);
@@ -508,10 +513,10 @@ impl<'a> Marker<'a> {
         }
         // SAFETY: a live object starts with its type.
         let ty = unsafe { *(address as *const u32) };
-        let Some(&brief) = self.briefs.get(ty as usize) else { unknown_type(address, ty) };
+        let Some(&brief) = job.briefs.get(ty as usize) else { unknown_type(address, ty) };
         let bytes = if brief.other {
             // SAFETY: the object is live and of this type.
-            unsafe { self.types[ty as usize].size.size_of(address) }
+            unsafe { job.types[ty as usize].size.size_of(address) }
         } else {
             brief.size as usize
         };
@@ -532,7 +537,7 @@ impl<'a> Marker<'a> {
         }
         self.marked.objects += 1;
         self.marked.bytes += bytes as u64;
-        if self.restamp {
+        if job.restamp {
             // SAFETY: the object is live.
             unsafe { restamp(address) };
         }
@@ -549,7 +554,7 @@ impl<'a> Marker<'a> {
             }
         } else if brief.other {
             // SAFETY: the object is live and of this type.
-            unsafe { self.scan(address, &self.types[ty as usize]) };
+            unsafe { self.scan(address, &job.types[ty as usize]) };
         }
     }
 
@@ -557,30 +562,31 @@ impl<'a> Marker<'a> {
     /// As for `drain`, with `address` one of the references, not to a small object.
     #[cold]
     unsafe fn visit_large<const TOGETHER: bool>(&mut self, address: usize) {
-        let Some(page) = self.spans.find(address) else {
+        let job = self.job;
+        let Some(page) = job.spans.find(address) else {
             assert!(
                 self.interrupted,
                 "heap corrupted: {address:#x} was found in a reference slot, but no object is there"
             );
             return;
         };
-        let state = self.spans.mark(page);
-        if self.skip >> state & 1 != 0
-            || state == 0 && !(self.since..self.flip).contains(&self.spans.born(page))
+        let state = job.spans.mark(page);
+        if job.skip >> state & 1 != 0
+            || state == 0 && !(job.since..job.flip).contains(&job.spans.born(page))
         {
             return;
         }
         if TOGETHER {
-            if self.spans.swap_mark(page, self.mark) != state {
+            if job.spans.swap_mark(page, job.mark) != state {
                 return;
             }
         } else {
-            self.spans.set_mark(page, self.mark);
+            job.spans.set_mark(page, job.mark);
         }
         self.marked.objects += 1;
         // SAFETY: a large object is live here.
         unsafe {
-            if self.restamp {
+            if job.restamp {
                 restamp(address);
             }
             let info = self.type_of(address);
@@ -594,7 +600,7 @@ impl<'a> Marker<'a> {
     unsafe fn type_of(&self, address: usize) -> &'a TypeInfo {
         // SAFETY: a live object starts with its type.
         let ty = unsafe { *(address as *const u32) };
-        match self.types.get(ty as usize) {
+        match self.job.types.get(ty as usize) {
             Some(info) => info,
             None => unknown_type(address, ty),
         }
@@ -643,10 +649,11 @@ impl<'a> Marker<'a> {
             _ => &[0],
         };
         // SAFETY: as above.
-        if self.restamp && unsafe { colour(array) }.load(Ordering::Relaxed) == COLOUR_SEGMENTED {
+        if self.job.restamp && unsafe { colour(array) }.load(Ordering::Relaxed) == COLOUR_SEGMENTED
+        {
             let address = |i: usize| array + ARRAY_DATA + i * elem_size as usize;
             for segment in (address(next) & !(SEGMENT - 1)..address(end)).step_by(SEGMENT) {
-                self.spans.segment(segment).store(COLOUR_STALE, Ordering::Relaxed);
+                self.job.spans.segment(segment).store(COLOUR_STALE, Ordering::Relaxed);
             }
         }
         for i in next..end {
@@ -669,9 +676,8 @@ pub(crate) fn help(markers: &Markers) {
     os::do_not_preempt_others();
     while let Some(helper) = markers.join() {
         let start = os::thread_cpu_ns();
-        let Plan { types, liveness, restamp, interrupted, plant } = helper.plan.clone();
-        let mut marker = Marker::new(&types, liveness, restamp, plant);
-        marker.interrupted = interrupted;
+        let Plan { job, interrupted } = helper.plan.clone();
+        let mut marker = Marker { interrupted, ..Marker::new(&job) };
         while let Some(work) = helper.take() {
             marker.adopt(work);
             // SAFETY: the leader vouches for the references for as long as the shift is open.

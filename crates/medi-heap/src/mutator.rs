@@ -9,10 +9,10 @@
 
 use std::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use std::marker::PhantomData;
+use std::mem;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::address::ObjectRef;
@@ -31,9 +31,10 @@ use crate::layout::{
 };
 use crate::log::Written;
 use crate::options::{Plant, Stall};
+use crate::os;
 use crate::poison;
 use crate::sampling::{Sample, Sampler};
-use crate::space::{Space, TakenBlock, Want};
+use crate::space::{PROGRESS, Space, TakenBlock, Want};
 use crate::stats::PauseCause;
 use crate::types::{SizeRule, TypeId};
 
@@ -151,8 +152,22 @@ impl Window {
 #[derive(Default)]
 struct Patience {
     tried: Tried,
+    /// What all threads had allocated when it last found none.
+    allocated: u64,
     /// With [`Stall::AtMost`], once it has waited.
     until: Option<Instant>,
+}
+
+impl Patience {
+    /// Notes that there is no memory, after `allocated` bytes of all threads. True when everything has been tried. Where
+    /// other threads have had memory meanwhile, that has brought some and they came first, which says nothing of the next time.
+    fn ends(&mut self, allocated: u64, limit: Option<u64>) -> bool {
+        let by_others = allocated - mem::replace(&mut self.allocated, allocated);
+        if by_others > limit.unwrap_or(u64::MAX) / PROGRESS {
+            self.tried = Tried::Nothing;
+        }
+        self.tried == Tried::Full(ATTEMPTS)
+    }
 }
 
 /// Where a thread puts objects that few holes can take.
@@ -526,7 +541,7 @@ impl Inner {
                 let mut space = self.heap.space();
                 let taken = ask(&mut space, self.flip.get());
                 if let Err(reason) = taken
-                    && patience.tried == Tried::Full(ATTEMPTS)
+                    && patience.ends(self.heap.allocated.load(Ordering::Relaxed), space.limit)
                 {
                     return Err(space.shortage(size as u64, reason));
                 }
@@ -537,16 +552,22 @@ impl Inner {
             }
             match taken {
                 Ok(memory) => {
-                    if behind {
-                        // With more threads than processors the collector may not get its turn otherwise.
-                        thread::sleep(MAKE_WAY);
-                    }
                     self.heap.note_slow_path(start.elapsed(), memory.sweep_ns());
+                    if behind {
+                        self.make_way();
+                    }
                     return Ok(memory);
                 }
                 Err(reason) => self.stall(size, reason, patience)?,
             }
         }
+    }
+
+    /// Gives the collector a chance: with more threads than processors it may not get its turn otherwise.
+    fn make_way(&self) {
+        let start = Instant::now();
+        os::nap(MAKE_WAY);
+        self.heap.note_pause(PauseCause::MakeWay, start.elapsed());
     }
 
     /// Waits for the collector, because memory has run out. An error when that has become all that the program does,
@@ -567,7 +588,6 @@ impl Inner {
         if deadline.is_some_and(|deadline| deadline <= start) {
             return shortage(&self.heap.space());
         }
-        let progress = self.heap.space().allocated_since;
         let ticket;
         (ticket, patience.tried) = self.heap.collector.ask_for_room(patience.tried);
         self.wait(ticket, deadline);
@@ -577,7 +597,9 @@ impl Inner {
             return Ok(());
         }
         let mut space = self.heap.space();
-        if space.note_stall(progress, stall) { shortage(&space) } else { Ok(()) }
+        let allocated = self.heap.allocated.load(Ordering::Relaxed);
+        let ends = space.note_stall(ticket.number(), allocated, stall);
+        if ends { shortage(&space) } else { Ok(()) }
     }
 
     /// Waits for a cycle that starts after the call.
@@ -1021,7 +1043,7 @@ impl Mutator {
         loop {
             let mut space = inner.heap.space();
             let Err(reason) = space.charge(bytes) else { return Ok(()) };
-            if patience.tried == Tried::Full(ATTEMPTS) {
+            if patience.ends(inner.heap.allocated.load(Ordering::Relaxed), space.limit) {
                 return Err(space.shortage(bytes, reason));
             }
             drop(space);

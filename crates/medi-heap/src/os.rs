@@ -9,6 +9,8 @@
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread;
+use std::time::Duration;
 
 /// What goes back to the system at a time: meanwhile the process's address space cannot change, and whoever waits to
 /// change it makes every thread wait that needs a page.
@@ -162,6 +164,22 @@ pub(crate) fn do_not_preempt_others() {
     let parameters = libc::sched_param { sched_priority: 0 };
     // SAFETY: the pointer is to a local. A refusal leaves the scheduling as it was.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &parameters) };
+}
+
+/// Has the calling thread sleep for hardly longer than `time`. The system may add fifty microseconds to a sleep otherwise,
+/// so as to wake several threads at once.
+pub(crate) fn nap(time: Duration) {
+    // SAFETY: the calls read and set a number of the calling thread.
+    let slack = unsafe { libc::prctl(libc::PR_GET_TIMERSLACK) };
+    let set = |slack: libc::c_int| {
+        // SAFETY: as above.
+        unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, slack as libc::c_ulong) };
+    };
+    set(1);
+    thread::sleep(time);
+    if slack > 0 {
+        set(slack);
+    }
 }
 
 /// CPU time of the calling thread in nanoseconds.

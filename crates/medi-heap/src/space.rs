@@ -12,6 +12,7 @@
 //! waits long for it.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
 
@@ -82,12 +83,17 @@ pub(crate) struct SpaceTotals {
 #[derive(Debug, Default)]
 struct Spiral {
     since: Option<Instant>,
+    /// The end of the last stall.
+    until: Option<Instant>,
+    /// The last cycle that was waited for, and what all threads had allocated then.
+    cycle: u64,
+    allocated: u64,
     stalls: u32,
     collecting: Duration,
 }
 
-/// A stall is part of a spiral when less than this part of the limit was allocated since the last one.
-const SPIRAL_PROGRESS: u64 = 50;
+/// Threads make progress when they allocate more than this part of the limit from one stall to the next.
+pub(crate) const PROGRESS: u64 = 50;
 /// So many stalls in a row, with nine tenths of the time spent collecting, and the heap counts as full.
 const SPIRAL_STALLS: u32 = 8;
 
@@ -104,7 +110,9 @@ pub(crate) struct Space {
     /// How much may be handed out before the next cycle is due.
     pub trigger: u64,
     /// The collector has been told that it is.
-    pub due_told: bool,
+    due_told: bool,
+    /// What threads could take at the last flip.
+    room_at_flip: u64,
     /// Marks are changing: states other than the current mark do not mean that an object is dead.
     pub marking: bool,
     /// A full cycle has not found yet what is live: an object with any state counts as live.
@@ -171,6 +179,7 @@ impl Space {
             limit: options.limit,
             external: 0,
             due_told: false,
+            room_at_flip: u64::MAX,
             marking: false,
             undecided: false,
             full_above: options.min_trigger,
@@ -457,24 +466,41 @@ impl Space {
         due
     }
 
-    /// True when threads have allocated much more since the flip than was planned until the next, and than half of what
-    /// is live, and the cycle still marks.
-    pub fn is_behind(&self) -> bool {
-        let planned = self.trigger.saturating_mul(2).saturating_add(self.totals.live / 2);
-        self.marking && self.allocated_since > planned
+    /// Notes that threads have passed a flip; returns what they took in the epoch that it ended.
+    pub fn start_epoch(&mut self) -> u64 {
+        self.due_told = false;
+        self.room_at_flip = self.usable(self.limit);
+        mem::take(&mut self.allocated_since)
     }
 
-    /// Notes that a thread collected because memory had run out, after `progress` bytes of allocation.
-    /// True when this has become all that the program does: then it is better told that memory is out.
-    pub fn note_stall(&mut self, progress: u64, collecting: Duration) -> bool {
-        if progress > self.limit.unwrap_or(u64::MAX) / SPIRAL_PROGRESS {
-            self.spiral = Spiral::default();
-        }
+    /// True when the cycle still marks, and threads have allocated much more since the flip than was planned until the
+    /// next, and than half of what is live, or have used most of the room that there was.
+    pub fn is_behind(&self) -> bool {
+        let planned = self.trigger.saturating_mul(2).saturating_add(self.totals.live / 2);
+        let most = self.room_at_flip / 4 * 3;
+        self.marking && self.allocated_since > planned.min(most)
+    }
+
+    /// Notes that a thread waited so long for the cycle of this number because memory had run out, when all threads
+    /// had allocated so many bytes. True when this has become all that the program does: then it is better told that
+    /// memory is out.
+    pub fn note_stall(&mut self, cycle: u64, allocated: u64, collecting: Duration) -> bool {
+        let now = Instant::now();
         let spiral = &mut self.spiral;
-        let since = *spiral.since.get_or_insert_with(|| Instant::now() - collecting);
-        spiral.stalls += 1;
-        spiral.collecting += collecting;
-        spiral.stalls >= SPIRAL_STALLS && spiral.collecting * 10 > since.elapsed() * 9
+        if allocated - spiral.allocated > self.limit.unwrap_or(u64::MAX) / PROGRESS {
+            *spiral = Spiral { allocated, ..Spiral::default() };
+        }
+        let since = *spiral.since.get_or_insert(now - collecting);
+        // Threads that wait for the same cycle stall once.
+        if cycle > spiral.cycle {
+            spiral.cycle = cycle;
+            spiral.stalls += 1;
+            spiral.allocated = allocated;
+        }
+        let counted = spiral.until.map_or(collecting, |until| (now - until).min(collecting));
+        spiral.until = Some(now);
+        spiral.collecting += counted;
+        spiral.stalls >= SPIRAL_STALLS && spiral.collecting * 10 > (now - since) * 9
     }
 
     /// Enters memory outside the heap into the ledger.

@@ -15,14 +15,21 @@ pub enum PauseCause {
     SlowPath,
     /// It swept a block for that.
     Sweep,
+    /// It slept a moment, because threads allocate faster than the collector marks.
+    MakeWay,
     /// It waited for a cycle because memory had run out.
     Stall,
 }
 
 impl PauseCause {
     /// All causes, in the order of their declaration.
-    pub const ALL: [PauseCause; 4] =
-        [PauseCause::Handshake, PauseCause::SlowPath, PauseCause::Sweep, PauseCause::Stall];
+    pub const ALL: [PauseCause; 5] = [
+        PauseCause::Handshake,
+        PauseCause::SlowPath,
+        PauseCause::Sweep,
+        PauseCause::MakeWay,
+        PauseCause::Stall,
+    ];
 
     /// The name in reports.
     pub fn name(self) -> &'static str {
@@ -30,6 +37,7 @@ impl PauseCause {
             PauseCause::Handshake => "handshake",
             PauseCause::SlowPath => "slow_path",
             PauseCause::Sweep => "sweep",
+            PauseCause::MakeWay => "make_way",
             PauseCause::Stall => "stall",
         }
     }
@@ -110,7 +118,7 @@ pub struct Stats {
     /// Payloads that were taken.
     pub cleaned: u64,
     /// Pauses by cause, in the order of [`PauseCause::ALL`].
-    pub pauses: [PauseStats; 4],
+    pub pauses: [PauseStats; PauseCause::ALL.len()],
 }
 
 impl Stats {
@@ -180,7 +188,7 @@ pub struct TypeUse {
 
 /// Histograms of pauses.
 pub(crate) struct Pauses {
-    by_cause: [Histogram<u64>; 4],
+    by_cause: [Histogram<u64>; PauseCause::ALL.len()],
 }
 
 impl Pauses {
@@ -196,7 +204,7 @@ impl Pauses {
         self.by_cause[cause as usize].saturating_record(ns);
     }
 
-    pub fn summary(&self) -> [PauseStats; 4] {
+    pub fn summary(&self) -> [PauseStats; PauseCause::ALL.len()] {
         std::array::from_fn(|i| {
             let h = &self.by_cause[i];
             PauseStats {

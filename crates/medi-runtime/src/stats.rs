@@ -209,7 +209,7 @@ mod tests {
         {
             assert!(json[field].is_u64(), "{field}");
         }
-        for cause in ["handshake", "slow_path", "sweep", "stall"] {
+        for cause in ["handshake", "slow_path", "sweep", "make_way", "stall"] {
             for field in ["count", "p50", "p99", "p999", "max"] {
                 assert!(json["pauses"][cause][field].is_u64(), "{cause}.{field}");
             }

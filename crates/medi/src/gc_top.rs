@@ -188,7 +188,7 @@ impl Sample {
             percent("mark_cpu_ns"),
         );
         let _ = writeln!(text, "pauses           count       p50       p99     p99.9       max");
-        for cause in ["handshake", "slow_path", "sweep", "stall"] {
+        for cause in ["handshake", "slow_path", "sweep", "make_way", "stall"] {
             let pause = &self.0["pauses"][cause];
             let of = |field: &str| time(pause[field].as_u64().unwrap_or(0));
             let _ = writeln!(

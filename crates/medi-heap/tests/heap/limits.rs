@@ -4,7 +4,7 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::common::{NEXT, Setup, list, quick};
+use crate::common::{NEXT, Setup, list, on_thread, quick};
 use medi_heap::{Options, OutOfMemory, PauseCause, Stall};
 
 /// Keeps allocating until memory is out.
@@ -49,6 +49,29 @@ fn who_may_wait_for_so_long_gets_the_error_then() {
     let mut t = Setup::new(Options { limit: Some(8 << 20), stall, ..quick() });
     let error = fill(&mut t);
     assert_eq!(error.limit, Some(8 << 20));
+}
+
+#[test]
+fn who_always_comes_second_is_not_told_that_memory_is_out() {
+    // No thread keeps more than a sixteenth of the limit, and there are eight.
+    let t = Setup::new(Options { limit: Some(16 << 20), young_cycles: true, ..quick() });
+    let Setup { mutator, heap, node, .. } = t;
+    mutator.enter_native();
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| {
+                on_thread(&heap, |mutator| {
+                    for _ in 0..60 {
+                        mutator.scope(|scope| {
+                            list(scope, node, 32_000);
+                        });
+                    }
+                });
+            });
+        }
+    });
+    mutator.leave_native();
+    assert!(heap.stats().pause(PauseCause::Stall).count > 0);
 }
 
 #[test]

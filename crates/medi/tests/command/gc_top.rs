@@ -60,9 +60,16 @@ fn a_running_program_is_shown_with_its_memory_and_pauses() {
     let shown = once_it_runs(home.path(), &["gc-top", "--once", &program.pid()]);
     assert!(shown.contains("ward.medi night   process"), "{shown}");
     assert!(shown.contains("limit 64 MiB, soft limit none"), "{shown}");
-    for row in
-        ["memory      [", "allocates", "collects", "handshake", "slow_path", "sweep", "stall"]
-    {
+    for row in [
+        "memory      [",
+        "allocates",
+        "collects",
+        "handshake",
+        "slow_path",
+        "sweep",
+        "make_way",
+        "stall",
+    ] {
         assert!(shown.contains(row), "{row} is missing in {shown}");
     }
     // It is the only one, so its number can be left out.
