@@ -8,7 +8,8 @@
 //! that is what joining the classes says.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use medi_syntax::source::Span;
 
@@ -16,9 +17,10 @@ use super::kinds::{Kind, Kinds};
 use super::live::{Live, first_use};
 use super::sets::{Classes, Set};
 use super::summary::{Clash, Fate, Native, Slot, Source, Summary, Symbol, native};
-use crate::mir::validate::{stmt_operands, targets};
+use super::uses::{Runner, Uses};
+use crate::mir::validate::targets;
 use crate::mir::{
-    Function, FunctionId, Local, Operand, Program, Rvalue, ScopeId, Stmt, StmtKind, TerminatorKind,
+    Function, FunctionId, Local, Operand, Program, Rvalue, ScopeId, StmtKind, TerminatorKind,
 };
 use crate::types::Ty;
 
@@ -130,71 +132,13 @@ pub enum Goal {
     Callee(FunctionId, Option<Local>),
 }
 
-/// Who runs a function value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Runner {
-    /// One task, which may outlive the function.
-    Spawned,
-    /// A statement of a `parallel`.
-    Joined,
-    Anyone,
-}
-
-/// The function of lib/tasks.medi that starts a task.
-const SPAWN: &str = "spawn_task";
-
-/// The functions that tasks run.
-pub fn spawned(program: &Program) -> HashSet<FunctionId> {
-    let mut found = HashSet::new();
-    for function in &program.functions {
-        for stmt in function.blocks.iter().flat_map(|block| &block.stmts) {
-            if let StmtKind::Assign(into, Rvalue::NewClosure { function: body, .. }) = &stmt.kind
-                && runner(program, function, *into) == Runner::Spawned
-            {
-                found.insert(*body);
-            }
-        }
-    }
-    found
-}
-
-/// By the uses of the local that a function value is made in.
-fn runner(program: &Program, function: &Function, value: Local) -> Runner {
-    let stmts = function.blocks.iter().flat_map(|block| &block.stmts);
-    let mut uses = stmts.filter(|stmt| {
-        let barrier = matches!(stmt.kind, StmtKind::Barrier { .. });
-        let operands = stmt_operands(&stmt.kind);
-        !barrier && operands.into_iter().any(|operand| local_of(operand) == Some(value))
-    });
-    let (first, second) = (uses.next(), uses.next());
-    match first.map(|stmt| &stmt.kind) {
-        Some(StmtKind::Assign(_, Rvalue::Call { function, .. })) if second.is_none() => {
-            let name = &program.functions[function.index()].name;
-            let spawns = name.split('[').next() == Some(SPAWN);
-            if spawns { Runner::Spawned } else { Runner::Anyone }
-        }
-        Some(StmtKind::SetElem { array, .. }) if second.is_none() => {
-            let given = local_of(array);
-            let is_list = |stmt: &Stmt| match &stmt.kind {
-                StmtKind::Assign(list, Rvalue::NewRecord { fields, .. }) => {
-                    let holds = fields.iter().any(|field| local_of(field) == given);
-                    holds && super::parallel::runs(program, function, *list)
-                }
-                _ => false,
-            };
-            let mut stmts = function.blocks.iter().flat_map(|block| &block.stmts);
-            if stmts.any(is_list) { Runner::Joined } else { Runner::Anyone }
-        }
-        _ => Runner::Anyone,
-    }
-}
-
 pub struct Flow<'a> {
     pub program: &'a Program,
     pub function: &'a Function,
     summaries: &'a [Summary],
     /// A task runs the function, once.
     spawned: bool,
+    uses: Rc<Uses>,
     pub kinds: Vec<Kind>,
     pub loans: Vec<Loan>,
     sites: HashMap<Point, usize>,
@@ -288,6 +232,7 @@ impl<'a> Flow<'a> {
             function,
             summaries,
             spawned,
+            uses: Rc::default(),
             kinds,
             loans: vec![],
             sites: HashMap::new(),
@@ -304,6 +249,7 @@ impl<'a> Flow<'a> {
         if flow.is_trivial() {
             return flow;
         }
+        flow.uses = Rc::new(Uses::new(program, function));
         flow.join_classes();
         flow.seed();
         flow.solve();
@@ -749,21 +695,11 @@ impl<'a> Flow<'a> {
 
     /// The named local whose object, or part of whose object, a local is.
     fn whole(&self, mut local: Local) -> Local {
-        let stmts = || self.function.blocks.iter().flat_map(|block| &block.stmts);
         for _ in 0..self.function.locals.len() {
             if local.index() < self.function.params {
                 return local;
             }
-            let part = stmts().find_map(|stmt| match &stmt.kind {
-                StmtKind::Assign(
-                    into,
-                    Rvalue::Use(from)
-                    | Rvalue::GetField { object: from, .. }
-                    | Rvalue::GetElem { array: from, .. },
-                ) if *into == local => local_of(from),
-                _ => None,
-            });
-            match part {
+            match self.uses.part_of(local) {
                 Some(from) if self.name(local).is_none() => local = from,
                 _ => return local,
             }
@@ -872,7 +808,7 @@ impl<'a> Flow<'a> {
     fn moves_into(&self, value: Local, function: FunctionId, capture: u32) -> bool {
         let symbol = Symbol::Outer(Source::Capture(capture));
         let summary = &self.summaries[function.index()];
-        match runner(self.program, self.function, value) {
+        match self.uses.runner(value) {
             Runner::Spawned => true,
             Runner::Joined => {
                 summary.frees.contains_key(&symbol) || summary.takes.contains_key(&symbol)
@@ -1301,7 +1237,7 @@ impl<'a> Flow<'a> {
     ) {
         let summaries = self.summaries;
         let summary = &summaries[function.index()];
-        let runner = runner(self.program, self.function, into);
+        let runner = self.uses.runner(into);
         for (symbol, fate) in &summary.frees {
             if runner == Runner::Anyone || !self.is_taken_along(function, *symbol) {
                 let loans = self.given_to(state, *symbol, captures);
@@ -1441,6 +1377,7 @@ impl<'a> Flow<'a> {
     /// The same flow, to run statements of it again.
     pub fn replay(&self) -> Flow<'a> {
         Flow {
+            uses: self.uses.clone(),
             kinds: self.kinds.clone(),
             loans: self.loans.clone(),
             sites: self.sites.clone(),

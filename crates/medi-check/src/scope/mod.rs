@@ -22,6 +22,7 @@ mod parallel;
 mod report;
 mod sets;
 mod summary;
+mod uses;
 mod words;
 
 use std::collections::{HashSet, VecDeque};
@@ -41,7 +42,7 @@ pub fn check(program: &Program, sources: &SourceMap) -> Vec<Diagnostic> {
         return vec![];
     }
     let mut kinds = Kinds::new(program);
-    let spawned = flow::spawned(program);
+    let spawned = uses::spawned(program);
     let spawned = |index: usize| spawned.contains(&FunctionId(index as u32));
     let summaries = summaries(program, &spawned, &mut kinds);
     let mut diagnostics: Vec<Diagnostic> = vec![];

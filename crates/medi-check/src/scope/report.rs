@@ -27,13 +27,16 @@ pub fn report(flow: &Flow, sources: &SourceMap) -> Vec<Diagnostic> {
         let live_after = live.after_each(block);
         for (index, stmt) in flow.function.blocks[block].stmts.iter().enumerate() {
             let at = Point { block, index };
-            let before = state.clone();
+            let end = flow.ends(&state, &stmt.kind);
+            let ends = !end.loans.is_empty() || !end.moves.is_empty();
+            // Most statements end nothing and lose nothing, and functions are long.
+            let before = (ends || !state.owned.is_empty()).then(|| state.clone());
             let mut faults = vec![];
             replay.step(&mut state, at, &stmt.kind, stmt.span, &mut faults);
             for fault in faults {
                 reporter.fault(fault, stmt.span);
             }
-            let end = flow.ends(&before, &stmt.kind);
+            let Some(before) = before else { continue };
             reporter.ended(&before, at, &stmt.kind, &end, &live_after[index]);
             leak::at_statement(flow, &before, &state, at, &live_after[index], &mut losses);
         }

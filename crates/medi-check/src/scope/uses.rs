@@ -1,0 +1,117 @@
+//! What a function does with its locals, found once: who runs each function value, and what each temporary is a part of.
+
+use std::collections::{HashMap, HashSet};
+
+use super::flow::local_of;
+use super::parallel;
+use crate::mir::validate::stmt_operands;
+use crate::mir::{Function, FunctionId, Local, Program, Rvalue, Stmt, StmtKind};
+
+/// Who runs a function value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Runner {
+    /// One task, which may outlive the function.
+    Spawned,
+    /// A statement of a `parallel`.
+    Joined,
+    Anyone,
+}
+
+/// The function of lib/tasks.medi that starts a task.
+const SPAWN: &str = "spawn_task";
+
+/// The functions that tasks run.
+pub fn spawned(program: &Program) -> HashSet<FunctionId> {
+    let mut found = HashSet::new();
+    for function in &program.functions {
+        let closures = function.blocks.iter().flat_map(|block| &block.stmts).filter_map(closure);
+        let closures: Vec<(Local, FunctionId)> = closures.collect();
+        let runners = runners(program, function);
+        let spawned =
+            closures.iter().filter(|(local, _)| runners.get(local) == Some(&Runner::Spawned));
+        found.extend(spawned.map(|(_, body)| *body));
+    }
+    found
+}
+
+fn closure(stmt: &Stmt) -> Option<(Local, FunctionId)> {
+    match &stmt.kind {
+        StmtKind::Assign(into, Rvalue::NewClosure { function, .. }) => Some((*into, *function)),
+        _ => None,
+    }
+}
+
+/// By the uses of the locals that function values are made in; those that others than tasks may run are left out.
+fn runners(program: &Program, function: &Function) -> HashMap<Local, Runner> {
+    let stmts = || function.blocks.iter().flat_map(|block| &block.stmts);
+    // The only statement that uses the local, if there is no second.
+    let mut uses: HashMap<Local, Option<&Stmt>> = HashMap::new();
+    let closures: HashSet<Local> = stmts().filter_map(closure).map(|(local, _)| local).collect();
+    if closures.is_empty() {
+        return HashMap::new();
+    }
+    for stmt in stmts().filter(|stmt| !matches!(stmt.kind, StmtKind::Barrier { .. })) {
+        let used: HashSet<Local> = stmt_operands(&stmt.kind)
+            .into_iter()
+            .filter_map(local_of)
+            .filter(|local| closures.contains(local))
+            .collect();
+        for local in used {
+            uses.entry(local).and_modify(|only| *only = None).or_insert(Some(stmt));
+        }
+    }
+    let runner = |stmt: &Stmt| match &stmt.kind {
+        StmtKind::Assign(_, Rvalue::Call { function, .. }) => {
+            let name = &program.functions[function.index()].name;
+            (name.split('[').next() == Some(SPAWN)).then_some(Runner::Spawned)
+        }
+        StmtKind::SetElem { array, .. } => {
+            let given = local_of(array);
+            let is_list = |stmt: &Stmt| match &stmt.kind {
+                StmtKind::Assign(list, Rvalue::NewRecord { fields, .. }) => {
+                    let holds = fields.iter().any(|field| local_of(field) == given);
+                    holds && parallel::runs(program, function, *list)
+                }
+                _ => false,
+            };
+            stmts().any(is_list).then_some(Runner::Joined)
+        }
+        _ => None,
+    };
+    uses.into_iter().filter_map(|(local, only)| Some((local, runner(only?)?))).collect()
+}
+
+#[derive(Default)]
+pub struct Uses {
+    runners: HashMap<Local, Runner>,
+    /// What was first copied or read into each local, where something was.
+    parts: Vec<Option<Local>>,
+}
+
+impl Uses {
+    pub fn new(program: &Program, function: &Function) -> Self {
+        let mut parts = vec![None; function.locals.len()];
+        for stmt in function.blocks.iter().flat_map(|block| &block.stmts) {
+            if let StmtKind::Assign(
+                into,
+                Rvalue::Use(from)
+                | Rvalue::GetField { object: from, .. }
+                | Rvalue::GetElem { array: from, .. },
+            ) = &stmt.kind
+            {
+                let part = &mut parts[into.index()];
+                *part = part.or(local_of(from));
+            }
+        }
+        Self { runners: runners(program, function), parts }
+    }
+
+    pub fn runner(&self, value: Local) -> Runner {
+        self.runners.get(&value).copied().unwrap_or(Runner::Anyone)
+    }
+
+    /// What the local is a copy or a part of.
+    pub fn part_of(&self, local: Local) -> Option<Local> {
+        self.parts[local.index()]
+    }
+}
