@@ -1,5 +1,6 @@
 //! `medi-bench`: Medi beside other languages, on the same programs, in one run.
 
+mod check;
 mod comparison;
 mod latency;
 mod measure;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::check::Check;
 use crate::comparison::Comparison;
 use crate::latency::Latency;
 use crate::parallel::Parallel;
@@ -33,6 +35,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Measurement {
+    Check(Check),
     Latency(Latency),
     Parallel(Parallel),
     Soak(Soak),
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.measurement {
         None => comparison::compare_all(&cli.comparison),
+        Some(Measurement::Check(check)) => check.run(),
         Some(Measurement::Latency(latency)) => latency.run(),
         Some(Measurement::Parallel(parallel)) => parallel.run(),
         Some(Measurement::Soak(soak)) => soak.run(),

@@ -9,6 +9,7 @@
 pub mod campaign;
 pub mod front;
 pub mod generate;
+pub mod large;
 pub mod machine;
 pub mod program;
 pub mod random;

@@ -26,7 +26,7 @@ const LAW: &[(&str, &[&str])] = &[
         ],
     ),
     ("medi-fuzz", &["medi-syntax", "medi-check"]),
-    ("medi-bench", &[]),
+    ("medi-bench", &["medi-fuzz"]),
 ];
 
 #[test]
