@@ -20,7 +20,7 @@ use super::summary::{Clash, Fate, Native, Slot, Source, Summary, Symbol, native}
 use super::uses::{Runner, Uses};
 use crate::mir::validate::targets;
 use crate::mir::{
-    Function, FunctionId, Local, Operand, Program, Rvalue, ScopeId, StmtKind, TerminatorKind,
+    Function, FunctionId, Local, Operand, Program, Rvalue, ScopeId, Stmt, StmtKind, TerminatorKind,
 };
 use crate::types::Ty;
 

@@ -3,7 +3,7 @@
 use medi_syntax::diagnostic::Diagnostic;
 use medi_syntax::source::Span;
 
-use super::flow::{Flow, LoanKind, Point, State};
+use super::flow::{Flow, LoanKind, Point, State, local_of};
 use super::live::Live;
 use super::sets::Set;
 use super::summary::{Source, Symbol};
@@ -78,7 +78,9 @@ pub fn at_terminator(
     let terminator = &flow.function.blocks[block].terminator;
     let due = || state.owned.iter().filter(|loan| is_due(flow, *loan));
     if let TerminatorKind::Return(value) = &terminator.kind {
-        let returned = flow.outer_of(state, value);
+        // Only who gets the owner can free it; what looks into the memory is not enough.
+        let owner = local_of(value).is_some_and(|local| flow.kinds[local.index()].owned);
+        let returned = if owner { flow.outer_of(state, value) } else { Set::default() };
         let left = due().filter(|loan| !returned.contains(*loan));
         let how = How::Returned;
         losses.extend(left.map(|loan| Loss { loan, how, span: terminator.span }));

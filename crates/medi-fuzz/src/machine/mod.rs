@@ -169,8 +169,11 @@ struct Frame<'a> {
 impl<'a> Machine<'a> {
     fn whole(&mut self, function: FunctionId, args: Vec<Value>) -> Result<Value, Stop> {
         let value = self.call(function, args, &[])?;
-        for task in 0..self.tasks.len() {
-            self.join(task)?;
+        // They may start others.
+        let mut next = 0;
+        while next < self.tasks.len() {
+            self.join(next)?;
+            next += 1;
         }
         match self.memory.leaked() {
             Some(tag) => Err(Stop::Fault(Fault::Leak { tag })),
