@@ -8,11 +8,11 @@
 //! write the same memory.
 //!
 //! A program without errors uses no scope memory after its end, whatever way it takes, frees no memory twice, and has
-//! no collected object that refers to scope memory but through function values and variables that they capture. Owned memory belongs to
-//! one value: storing that value or giving it to a task moves it, and [`leak`] finds where the last holder is gone. Not
-//! followed yet, and left to the checks of a run: what is taken out of an object or collection, which counts as other
-//! memory each time; the writes of a `parallel for`; upgrades of weak references. The design follows Rust's non-lexical lifetimes (RFC 2094) and Polonius, with
-//! inferred signatures.
+//! no collected object that refers to scope memory but through function values and variables that they capture. Owned
+//! memory belongs to one value: storing that value or giving it to a task moves it, and [`leak`] finds where the last
+//! holder is gone. No two steps of a `parallel for` write the same element: see [`steps`]. Not followed, and left to the
+//! checks of a run: what is taken out of an object or collection, which counts as other memory each time; upgrades of
+//! weak references. The design follows Rust's non-lexical lifetimes (RFC 2094) and Polonius, with inferred signatures.
 
 mod flow;
 mod kinds;
@@ -21,6 +21,7 @@ mod live;
 mod parallel;
 mod report;
 mod sets;
+mod steps;
 mod summary;
 mod uses;
 mod words;

@@ -8,12 +8,16 @@ use medi_syntax::source::{SourceMap, Span};
 
 use super::flow::{Flow, LoanKind, Point, State, local_of};
 use super::sets::Set;
+use super::steps;
 use super::summary::{Race, Races, Source, Summary, Symbol};
 use super::words::Words;
 use crate::mir::{Function, FunctionId, Local, Operand, Program, Rvalue, Stmt, StmtKind};
 
 /// The functions of lib/tasks.medi that run the statements of a `parallel`.
 const PARALLEL: [&str; 2] = ["parallel_all", "parallel_all_or_fail"];
+
+/// The natives that run the steps of a `parallel for`.
+const STEPS: [&str; 2] = ["tasks_range", "tasks_range_or_fail"];
 
 /// Whether a local is the list of function values that a `parallel` runs.
 pub fn runs(program: &Program, function: &Function, list: Local) -> bool {
@@ -58,6 +62,8 @@ struct Pair {
     at: Span,
     /// Both are in that function.
     callee: Option<FunctionId>,
+    /// Two steps of a `parallel for` do the same.
+    steps: bool,
 }
 
 impl Pair {
@@ -135,6 +141,16 @@ fn message(words: &Words, pair: &Pair) -> Diagnostic {
             .why(why)
             .help(format!("give it two parts: `let (l, r) = {bare}.split_at(n)`"));
     }
+    if pair.steps {
+        let message = format!("two steps of this loop may write the same element of {name}");
+        return Diagnostic::error("M0402", message, first.span, format!("writes {name}"))
+            .label(pair.at, "the steps run at the same time")
+            .why("the order of the steps is not fixed; what each writes must follow from its number")
+            .help(format!(
+                "with `for i in 0..n`, write `{bare}[i]`, or only `{bare}.slice(i * size, (i + 1) * size)`"
+            ))
+            .help("or leave `parallel` out, or use a view of `Atomic[int]`");
+    }
     Diagnostic::error("M0402", message, second.span, format!("writes {other}"))
         .label(first.span, format!("writes {name} at the same time"))
         .why(why)
@@ -167,7 +183,42 @@ impl<'f> Finder<'f> {
             StmtKind::Assign(_, Rvalue::NewClosure { function, .. }) => {
                 !self.summaries[function.index()].races.is_empty()
             }
-            _ => false,
+            kind => self.runs_steps(kind).is_some(),
+        }
+    }
+
+    /// What runs the steps of a `parallel for`.
+    fn runs_steps<'s>(&self, kind: &'s StmtKind) -> Option<&'s Operand> {
+        match kind {
+            StmtKind::Assign(_, Rvalue::CallNative { native, args }) => {
+                let symbol = self.flow.program.natives[native.index()].symbol.as_str();
+                args.get(2).filter(|_| STEPS.contains(&symbol))
+            }
+            _ => None,
+        }
+    }
+
+    fn pairs_of_steps(&self, state: &State, closure: &Operand, at: Span, pairs: &mut Vec<Pair>) {
+        let Some(Rvalue::NewClosure { function, captures, .. }) = self.whole(closure) else {
+            return;
+        };
+        let arm = (*function, captures.as_slice());
+        let before = pairs.len();
+        self.pairs_of_arms(state, &arm, &arm, at, pairs);
+        // The same view is written by both: that depends on where.
+        pairs.retain({
+            let mut index = 0;
+            move |pair| {
+                index += 1;
+                index <= before || pair.first.value != pair.second.value
+            }
+        });
+        for (capture, span) in steps::overlaps(self.flow.program, self.summaries, *function) {
+            let symbol = Symbol::Outer(Source::Capture(capture));
+            if let Some(write) = self.write(state, symbol, true, captures, span) {
+                let (first, second) = (write.clone(), write);
+                pairs.push(Pair { first, second, at, callee: None, steps: true });
+            }
         }
     }
 
@@ -205,6 +256,9 @@ impl<'f> Finder<'f> {
     }
 
     fn pairs_at(&self, state: &State, stmt: &Stmt, pairs: &mut Vec<Pair>) {
+        if let Some(closure) = self.runs_steps(&stmt.kind) {
+            return self.pairs_of_steps(state, closure, stmt.span, pairs);
+        }
         let (callee, given) = match &stmt.kind {
             StmtKind::Assign(_, Rvalue::Call { function, args }) if self.is_parallel(*function) => {
                 let arms = self.arms(args);
@@ -227,7 +281,13 @@ impl<'f> Finder<'f> {
             if let Some((first, second)) =
                 write(*first, race.first).zip(write(*second, race.second))
             {
-                pairs.push(Pair { first, second, at: stmt.span, callee: Some(callee) });
+                pairs.push(Pair {
+                    first,
+                    second,
+                    at: stmt.span,
+                    callee: Some(callee),
+                    steps: false,
+                });
             }
         }
     }
@@ -274,7 +334,13 @@ impl<'f> Finder<'f> {
         };
         for one in writes(first) {
             for other in writes(second) {
-                pairs.push(Pair { first: one.clone(), second: other, at, callee: None });
+                pairs.push(Pair {
+                    first: one.clone(),
+                    second: other,
+                    at,
+                    callee: None,
+                    steps: false,
+                });
             }
         }
     }

@@ -43,7 +43,7 @@ impl Forms {
     pub const WRITTEN: Self = Self {
         aliased_arguments: true,
         owned_after_move: true,
-        parallel_for_writes: false,
+        parallel_for_writes: true,
         owned_in_loop: true,
         pins_captured: true,
         racing_parameters: true,

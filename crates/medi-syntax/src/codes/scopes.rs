@@ -238,7 +238,8 @@ scope {
         title: "two tasks may write the same memory at the same time",
         explanation: "\
 Tasks that run at the same time may read the same view, or write disjoint ones. `split_at` makes \
-two disjoint views of one.
+two disjoint views of one. The steps of a `parallel for` write where their number says: `v[i]`, or \
+all of `v.slice(i * size, (i + 1) * size)`.
 
 Wrong:
 
