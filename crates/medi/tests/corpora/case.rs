@@ -9,6 +9,8 @@ pub enum Verdict {
     Refused(Vec<String>),
     /// It compiles, and its run stops with one of these errors.
     Stopped(Vec<String>),
+    /// It compiles, runs to its end, and `--leaks` says what was never freed.
+    Leaks,
 }
 
 impl Verdict {
@@ -27,7 +29,7 @@ impl Verdict {
     /// Whether the expectation is met by what was seen: one of the expected codes is there.
     pub fn is_met_by(&self, seen: &Verdict) -> bool {
         match (self, seen) {
-            (Self::Accepted, Self::Accepted) => true,
+            (Self::Accepted, Self::Accepted) | (Self::Leaks, Self::Leaks) => true,
             (Self::Refused(wanted), Self::Refused(codes))
             | (Self::Stopped(wanted), Self::Stopped(codes)) => {
                 codes.iter().any(|code| wanted.contains(code))

@@ -74,13 +74,14 @@ impl Judge {
         let path = self.folder.path().join("case.medi");
         std::fs::write(&path, text).expect("the folder can be written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_medi"));
-        command.args(["run", "--memory", "200MB"]).arg(path).stdin(Stdio::null());
+        command.args(["run", "--memory", "200MB", "--leaks"]).arg(path).stdin(Stdio::null());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MEDI_")) {
             command.env_remove(name);
         }
         let output = command.output().expect("medi starts");
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         let verdict = match output.status.code() {
+            Some(0) if text.contains("was never freed") => Verdict::Leaks,
             Some(0) => Verdict::Accepted,
             Some(1) => {
                 let code = text.split("error[").nth(1).and_then(|rest| rest.split(']').next());

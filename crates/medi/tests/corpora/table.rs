@@ -60,12 +60,12 @@ pub fn table(cases: &[Case], seen: &[Seen]) -> String {
         row.bad += 1;
         match &seen.verdict {
             Verdict::Refused(_) => row.refused += usize::from(met),
-            Verdict::Stopped(_) => row.stopped += usize::from(met),
+            Verdict::Stopped(_) | Verdict::Leaks => row.stopped += usize::from(met),
             Verdict::Accepted => {}
         }
     }
     let mut text =
-        "| family | bad | refused | stopped | missed | recall | good | rejected | precision |\n"
+        "| family | bad | refused | by a run | missed | recall | good | rejected | precision |\n"
             .to_owned();
     text.push_str("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
     let mut all = Row::default();

@@ -53,16 +53,21 @@ pub enum Flows {
     Local,
 }
 
+/// Flows in which an object, a list or a map holds the data.
+const HOLDERS: [u32; 11] = [32, 43, 45, 62, 63, 66, 67, 68, 72, 73, 74];
+
 impl Flaw {
     pub fn file(&self) -> String {
         format!("{}__{}", self.cwe, self.variant)
     }
 
-    /// What the source gets out of an object, and the sink again, is known to be the same while the program runs.
+    /// What the source gets out of an object, and the sink again, is known to be the same while the program runs, and so
+    /// is what an object holds at the end.
     pub fn bad_through(&self, flow: u32) -> Verdict {
         let referred = self.data == Data::Owned && [43, 62].contains(&flow);
         match self.cwe {
             "CWE415_Double_Free" if referred => Verdict::stopped(&["R0012"]),
+            "CWE401_Memory_Leak" if HOLDERS.contains(&flow) => Verdict::Leaks,
             _ => self.bad.clone(),
         }
     }
