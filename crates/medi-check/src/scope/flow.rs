@@ -279,7 +279,7 @@ impl<'a> Flow<'a> {
             let local = Local(param as u32);
             self.declare_symbols(Source::Param(param as u32), local, all);
         }
-        self.declare_pin();
+        self.declare_marks();
         let mut in_circle = vec![];
         for (block, body) in self.function.blocks.iter().enumerate() {
             for (index, stmt) in body.stmts.iter().enumerate() {
@@ -314,38 +314,54 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// One loan stands for all pins that function values use.
-    fn declare_pin(&mut self) {
-        let stmts = self.function.blocks.iter().flat_map(|block| &block.stmts);
-        let pin = stmts.filter_map(|stmt| match &stmt.kind {
-            StmtKind::Assign(into, Rvalue::Call { function, .. }) => {
-                self.gives_pin(*function).then_some((*into, stmt.span))
+    /// One loan stands for all pins that function values use, and one for all that start tasks with what they are given.
+    fn declare_marks(&mut self) {
+        for mark in [Symbol::PIN, Symbol::STARTER] {
+            let stmts = self.function.blocks.iter().flat_map(|block| &block.stmts);
+            let mut made = stmts.filter_map(|stmt| match &stmt.kind {
+                StmtKind::Assign(into, Rvalue::Call { function, .. }) => {
+                    self.leaves_mark(*function, mark).then_some((*into, stmt.span))
+                }
+                StmtKind::Assign(into, Rvalue::NewClosure { function, captures, .. }) => {
+                    let by = self.marked(*function, captures, mark)?;
+                    let span = |local: Local| self.function.locals[local.index()].span;
+                    Some(by.map_or((*into, stmt.span), |local| (local, span(local))))
+                }
+                _ => None,
+            });
+            if let Some((local, span)) = made.next() {
+                drop(made);
+                let of = self.loans.len();
+                let kind = LoanKind::Symbol(mark);
+                self.symbols.insert(mark, of);
+                self.loans.push(Loan { kind, span, local, owned: false, of });
             }
-            StmtKind::Assign(into, Rvalue::NewClosure { function, captures, .. }) => {
-                let pinned = |local: &Local| self.kind(*local).pinned;
-                let captured = captures.iter().filter_map(local_of).find(pinned);
-                let span = |local: Local| self.function.locals[local.index()].span;
-                let made = self.gives_pin(*function).then_some((*into, stmt.span));
-                captured.map(|local| (local, span(local))).or(made)
-            }
-            _ => None,
-        });
-        if let Some((local, span)) = { pin }.next() {
-            let of = self.loans.len();
-            let kind = LoanKind::Symbol(Symbol::PIN);
-            self.symbols.insert(Symbol::PIN, of);
-            self.loans.push(Loan { kind, span, local, owned: false, of });
         }
     }
 
-    /// Whether something that is left behind by the function uses a pin.
-    fn gives_pin(&self, function: FunctionId) -> bool {
-        let holds = &self.summaries[function.index()].holds;
-        holds.iter().any(|(_, symbol)| *symbol == Symbol::PIN)
+    /// Whether a new function value has the mark, and which captured value it has it from.
+    fn marked(
+        &self,
+        function: FunctionId,
+        captures: &[Operand],
+        mark: Symbol,
+    ) -> Option<Option<Local>> {
+        let pinned = |local: &Local| mark == Symbol::PIN && self.kind(*local).pinned;
+        let by = captures.iter().filter_map(local_of).find(pinned);
+        let spawns = &self.summaries[function.index()].spawns;
+        let starts = mark == Symbol::STARTER
+            && spawns.keys().any(|symbol| matches!(symbol.source(), Source::Param(_)));
+        (by.is_some() || starts || self.leaves_mark(function, mark)).then_some(by)
     }
 
-    fn pins(&self) -> Set {
-        self.symbols.get(&Symbol::PIN).map_or(Set::default(), |index| Set::one(*index))
+    /// Whether something that is left behind by the function has the mark.
+    fn leaves_mark(&self, function: FunctionId, mark: Symbol) -> bool {
+        let holds = &self.summaries[function.index()].holds;
+        holds.iter().any(|(_, symbol)| *symbol == mark)
+    }
+
+    fn mark(&self, mark: Symbol) -> Set {
+        self.symbols.get(&mark).map_or(Set::default(), |index| Set::one(*index))
     }
 
     fn declare_symbols(&mut self, source: Source, local: Local, all: &mut Kinds) {
@@ -457,7 +473,7 @@ impl<'a> Flow<'a> {
         match slot {
             Slot::Result => Some(into),
             Slot::Source(Source::Param(param)) => args.get(param as usize).and_then(local_of),
-            Slot::Source(Source::Capture(_) | Source::Pin) => None,
+            Slot::Source(Source::Capture(_) | Source::Pin | Source::Starter) => None,
         }
     }
 
@@ -834,7 +850,7 @@ impl<'a> Flow<'a> {
         for loan in self.outer_of(state, value).iter() {
             match self.loans[loan].kind {
                 _ if !lent && self.loans[loan].owned => {}
-                LoanKind::Symbol(Symbol::PIN) => {}
+                LoanKind::Symbol(symbol) if symbol.is_mark() => {}
                 LoanKind::Symbol(symbol) => {
                     let (name, into) = (name.clone(), container.clone());
                     let fate = Fate { span, name, into, through };
@@ -877,9 +893,10 @@ impl<'a> Flow<'a> {
                 let stay = (0..captures.len()).filter(stay);
                 let stay: Vec<Operand> = stay.map(|index| captures[index].clone()).collect();
                 self.put_all(state, into, &stay, span, true);
-                let pin = captures.iter().filter_map(local_of).find(|l| self.kind(*l).pinned);
-                if pin.is_some() || self.gives_pin(*function) {
-                    self.put(into, &self.pins(), span, pin, true);
+                for mark in [Symbol::PIN, Symbol::STARTER] {
+                    if let Some(by) = self.marked(*function, captures, mark) {
+                        self.put(into, &self.mark(mark), span, by, true);
+                    }
                 }
                 Set::default()
             }
@@ -917,7 +934,7 @@ impl<'a> Flow<'a> {
                 self.call(state, at, into, *function, args, span, faults)
             }
             Rvalue::CallClosure { callee, args } => {
-                self.call_closure(state, at, into, callee, args, span)
+                self.call_closure(state, at, into, callee, args, span, faults)
             }
             Rvalue::CallNative { native: id, args } => {
                 let symbol = &self.program.natives[id.index()].symbol;
@@ -956,7 +973,7 @@ impl<'a> Flow<'a> {
     /// What a symbol of a callee stands for.
     fn meant(&self, state: &State, symbol: Symbol, args: &[Operand]) -> Set {
         let Source::Param(param) = symbol.source() else {
-            return if symbol == Symbol::PIN { self.pins() } else { Set::default() };
+            return if symbol.is_mark() { self.mark(symbol) } else { Set::default() };
         };
         let Some(arg) = args.get(param as usize) else { return Set::default() };
         match symbol {
@@ -988,7 +1005,7 @@ impl<'a> Flow<'a> {
             let receiver = receiver.filter(|local| self.kind(*local).inner).map(|l| self.whole(l));
             for loan in loans.iter() {
                 if let LoanKind::Symbol(own) = self.loans[loan].kind {
-                    if own == Symbol::PIN {
+                    if own.is_mark() {
                         continue;
                     }
                     let name = self.name(self.loans[loan].local);
@@ -1016,6 +1033,18 @@ impl<'a> Flow<'a> {
             }
         }
         self.clashes(state, function, args, span, faults);
+        for (value, given) in &summary.applies {
+            let values = self.meant(state, *value, args);
+            let given_from = if given.is_mark() { *value } else { *given };
+            let Some(by) = self.given(given_from, args) else { continue };
+            match given.is_mark() {
+                true => self.applied_inside(&values, by, faults),
+                false => {
+                    let given = self.meant(state, *given, args);
+                    self.applied(&values, &given, by, span, faults);
+                }
+            }
+        }
         for symbol in summary.writes.keys() {
             self.note_writes(&self.meant(state, *symbol, args), span);
         }
@@ -1078,7 +1107,7 @@ impl<'a> Flow<'a> {
     fn given<'o>(&self, symbol: Symbol, operands: &'o [Operand]) -> Option<&'o Operand> {
         match symbol.source() {
             Source::Param(index) | Source::Capture(index) => operands.get(index as usize),
-            Source::Pin => None,
+            Source::Pin | Source::Starter => None,
         }
     }
 
@@ -1156,9 +1185,14 @@ impl<'a> Flow<'a> {
         callee: &Operand,
         args: &[Operand],
         span: Span,
+        faults: &mut Vec<Fault>,
     ) -> Set {
         let Some(callee) = local_of(callee) else { return Set::default() };
         let mut outer = self.inner_of(callee).clone();
+        for arg in args {
+            let given = self.all_of(state, arg);
+            self.applied(&outer.clone(), &given, arg, span, faults);
+        }
         for arg in args {
             let loans = self.outer_of(state, arg);
             outer.add(&loans);
@@ -1199,6 +1233,42 @@ impl<'a> Flow<'a> {
         Set::default()
     }
 
+    /// Function values that look into `value` are called with memory: one that starts a task gives it to the task.
+    fn applied(
+        &mut self,
+        value: &Set,
+        given: &Set,
+        by: &Operand,
+        span: Span,
+        faults: &mut Vec<Fault>,
+    ) {
+        if value.meets(&self.mark(Symbol::STARTER)) {
+            let fate = Fate { span, name: None, into: None, through: None };
+            self.spawned(given, by, &fate, span, faults);
+        }
+        for value in self.symbols_in(value).into_iter().filter(|symbol| !symbol.is_mark()) {
+            for given in self.symbols_in(given).into_iter().filter(|s| *s != Symbol::STARTER) {
+                self.summary.applies.insert((value, given));
+            }
+            // The callers do not know memory that is made here.
+            let made = |loan: usize| !matches!(self.loans[loan].kind, LoanKind::Symbol(_));
+            if given.iter().any(made) {
+                self.summary.applies.insert((value, Symbol::STARTER));
+            }
+        }
+    }
+
+    /// Function values that look into `value` are called with memory that the callee makes.
+    fn applied_inside(&mut self, value: &Set, by: &Operand, faults: &mut Vec<Fault>) {
+        if let Some(mark) = self.symbols.get(&Symbol::STARTER).filter(|mark| value.contains(**mark))
+        {
+            faults.push(Fault::Spawned { value: by.clone(), loan: *mark });
+        }
+        for value in self.symbols_in(value).into_iter().filter(|symbol| !symbol.is_mark()) {
+            self.summary.applies.insert((value, Symbol::STARTER));
+        }
+    }
+
     fn spawned(
         &mut self,
         loans: &Set,
@@ -1212,6 +1282,7 @@ impl<'a> Flow<'a> {
                 LoanKind::Symbol(Symbol::PIN) => {
                     faults.push(Fault::Spawned { value: value.clone(), loan });
                 }
+                LoanKind::Symbol(Symbol::STARTER) => {}
                 LoanKind::Symbol(symbol) => {
                     let fate = Fate { span, ..fate.clone() };
                     self.summary.spawns.entry(symbol).or_insert(fate);
@@ -1261,7 +1332,7 @@ impl<'a> Flow<'a> {
             let value = &captures[capture as usize];
             for loan in self.captured(state, *symbol, value).iter() {
                 if let LoanKind::Symbol(own) = self.loans[loan].kind {
-                    if own != Symbol::PIN {
+                    if !own.is_mark() {
                         self.summary.keeps.entry(own).or_insert(fate.clone());
                     }
                 } else {
@@ -1279,6 +1350,18 @@ impl<'a> Flow<'a> {
                     self.program.functions[function.index()].locals[*param as usize].name.clone();
                 let fate = Fate { span, name, into: None, through: None };
                 faults.push(Fault::KeptInClosure { function, fate });
+            }
+        }
+        for (value, given) in &summary.applies {
+            let values = self.given_to(state, *value, captures);
+            let given_from = if given.is_mark() { *value } else { *given };
+            let Some(by) = self.given(given_from, captures) else { continue };
+            match given.is_mark() {
+                true => self.applied_inside(&values, by, faults),
+                false => {
+                    let given = self.given_to(state, *given, captures);
+                    self.applied(&values, &given, by, span, faults);
+                }
             }
         }
         for (symbol, fate) in &summary.spawns {
@@ -1300,7 +1383,7 @@ impl<'a> Flow<'a> {
     fn given_to(&self, state: &State, symbol: Symbol, captures: &[Operand]) -> Set {
         match symbol.source() {
             Source::Capture(index) => self.captured(state, symbol, &captures[index as usize]),
-            Source::Param(_) | Source::Pin => Set::default(),
+            Source::Param(_) | Source::Pin | Source::Starter => Set::default(),
         }
     }
 

@@ -773,6 +773,12 @@ impl<'a> Reporter<'a> {
         let memory = &self.flow().loans[loan];
         let name = self.words.loan(memory);
         let _ = value;
+        if memory.kind == LoanKind::Symbol(Symbol::STARTER) {
+            let message = "a task would be given memory that may end before the task does";
+            return Diagnostic::error("M0401", message, span, "called with memory of a scope here")
+                .label(memory.span, "this starts a task with what it is given")
+                .help("`parallel { … }` finishes before the scope ends");
+        }
         if memory.kind == LoanKind::Symbol(Symbol::PIN) {
             let message = "this task would use a pin, which belongs to the task that made it";
             return Diagnostic::error("M0403", message, span, "started here")

@@ -11,6 +11,8 @@ pub enum Source {
     Capture(u32),
     /// Nowhere: a pin, which belongs to the task that made it, whoever holds it.
     Pin,
+    /// Nowhere: what a function value does that starts a task with what it is given.
+    Starter,
 }
 
 /// Memory that was there before the function was called.
@@ -25,6 +27,13 @@ pub enum Symbol {
 impl Symbol {
     /// That something uses a pin. It ends nowhere, and must not come to a task.
     pub const PIN: Symbol = Symbol::Outer(Source::Pin);
+    /// That a function value, or one that is within reach, starts a task with what it is given.
+    pub const STARTER: Symbol = Symbol::Outer(Source::Starter);
+
+    /// Whether it is no memory.
+    pub fn is_mark(self) -> bool {
+        self == Self::PIN || self == Self::STARTER
+    }
 
     pub fn source(self) -> Source {
         match self {
@@ -88,6 +97,8 @@ pub struct Summary {
     pub takes: BTreeMap<Symbol, Fate>,
     /// Given to a task that may outlive the call.
     pub spawns: BTreeMap<Symbol, Fate>,
+    /// Function values of the first are called with memory of the second.
+    pub applies: BTreeSet<(Symbol, Symbol)>,
     /// Written without atomics.
     pub writes: BTreeMap<Symbol, Span>,
     /// Written in two statements that run at the same time: they must not be the same memory.
@@ -114,6 +125,7 @@ impl Summary {
             || more(&self.spawns, &other.spawns)
             || self.writes.keys().any(|symbol| !other.writes.contains_key(symbol))
             || self.races.keys().any(|pair| !other.races.contains_key(pair))
+            || !self.applies.is_subset(&other.applies)
             || !self.same.is_subset(&other.same)
             || !self.holds.is_subset(&other.holds)
     }
