@@ -83,6 +83,15 @@ impl Writer<'_> {
                 let data = self.named(Ty::Data)?;
                 of(data.clone(), format!("{}.get_or(1, 5)", data.text))
             }
+            15 if self.random.percent(30) => {
+                let run = self.named(Ty::Run)?;
+                let act = self.named(Ty::Act).or_else(|| self.closure(Ty::Act))?;
+                let text = format!("{}({})", run.text, act.text);
+                // One that has something to remember starts tasks.
+                let fits = run.looks == 0 || act.looks == 0 || self.reckless();
+                let looks = run.looks | act.looks;
+                fits.then_some(Expr { text, looks })
+            }
             15 | 16 => {
                 let act = self.named(Ty::Act)?;
                 of(act.clone(), format!("{}()", act.text))
@@ -293,6 +302,16 @@ impl Writer<'_> {
         Some(Expr { text: text?, looks })
     }
 
+    /// A function value that calls another, or starts a task with it.
+    pub(super) fn run_closure(&mut self) -> Expr {
+        if self.random.percent(40) && !self.full() {
+            let looks = self.root(0, false);
+            let text = "g => { let t = spawn g(); t.join() }".to_owned();
+            return Expr { text, looks };
+        }
+        plain("g => g() + 1")
+    }
+
     /// An argument of the type.
     fn arg(&mut self, ty: Ty) -> Option<Expr> {
         let some = |text: &str, value: Expr| Expr { text: text.to_owned(), ..value };
@@ -300,6 +319,7 @@ impl Writer<'_> {
             Ty::Int => Some(self.int()),
             Ty::View => self.view(),
             Ty::Node => self.node(),
+            Ty::Run if self.random.percent(70) => Some(self.run_closure()),
             Ty::Act | Ty::Look if self.random.percent(50) => self.closure(ty),
             Ty::MaybeView => {
                 let maybe = self.named(Ty::MaybeView);

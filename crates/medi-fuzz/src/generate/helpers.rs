@@ -17,6 +17,7 @@ const PARAMS: &[Ty] = &[
     Ty::Owned,
     Ty::Act,
     Ty::Look,
+    Ty::Run,
     Ty::Acts,
     Ty::Box,
     Ty::Leaf,

@@ -74,6 +74,8 @@ enum Ty {
     Step,
     /// `func() -> View[int]`
     Look,
+    /// `func(func() -> int) -> int`
+    Run,
     /// `list[func() -> int]`
     Acts,
     Box,
@@ -104,6 +106,7 @@ impl Ty {
             Ty::Act => "func() -> int",
             Ty::Step => "func(int) -> int",
             Ty::Look => "func() -> View[int]",
+            Ty::Run => "func(func() -> int) -> int",
             Ty::Acts => "list[func() -> int]",
             Ty::Box => "Box",
             Ty::Holder => "Holder",

@@ -306,7 +306,10 @@ impl Writer<'_> {
         }
         let (ty, letter) =
             *self.random.one(&[(Ty::Act, "f"), (Ty::Act, "f"), (Ty::Step, "g"), (Ty::Look, "h")]);
-        if let Some(closure) = self.closure(ty) {
+        if self.random.percent(20) {
+            let run = self.run_closure();
+            self.bind(Ty::Run, "j", run);
+        } else if let Some(closure) = self.closure(ty) {
             self.bind(ty, letter, closure);
         }
     }
