@@ -1177,6 +1177,7 @@ impl<'a> Flow<'a> {
 
     /// A function value gives back what it captured or was given, or stores one argument in another. Nothing else: see
     /// [`Flow::closure`]. So a function may lend memory of a scope of its own to whatever function value it was given.
+    #[expect(clippy::too_many_arguments, reason = "one statement has these parts")]
     fn call_closure(
         &mut self,
         state: &mut State,
