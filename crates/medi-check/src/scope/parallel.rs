@@ -143,18 +143,55 @@ fn message(words: &Words, pair: &Pair) -> Diagnostic {
     }
     if pair.steps {
         let message = format!("two steps of this loop may write the same element of {name}");
-        return Diagnostic::error("M0402", message, first.span, format!("writes {name}"))
+        let diagnostic = Diagnostic::error("M0402", message, first.span, format!("writes {name}"))
             .label(pair.at, "the steps run at the same time")
             .why("the order of the steps is not fixed; what each writes must follow from its number")
             .help(format!(
                 "with `for i in 0..n`, write `{bare}[i]`, or only `{bare}.slice(i * size, (i + 1) * size)`"
             ))
             .help("or leave `parallel` out, or use a view of `Atomic[int]`");
+        let loop_text = words.sources.text(pair.at);
+        return match loop_text.strip_prefix("parallel ") {
+            Some(rest) => {
+                let end = pair.at.start + (loop_text.len() - rest.len()) as u32;
+                diagnostic.edit(Span { end, ..pair.at }, "")
+            }
+            None => diagnostic,
+        };
     }
-    Diagnostic::error("M0402", message, second.span, format!("writes {other}"))
+    let diagnostic = Diagnostic::error("M0402", message, second.span, format!("writes {other}"))
         .label(first.span, format!("writes {name} at the same time"))
         .why(why)
-        .help(format!("give each its own part: `let (l, r) = {bare}.split_at(n)`"))
+        .help(format!("give each its own part: `let (l, r) = {bare}.split_at(n)`"));
+    if first.value == second.value { halved(words, diagnostic, pair, bare) } else { diagnostic }
+}
+
+/// Offers to give each of two statements one half of the view, where the names of the halves are free and each
+/// statement says the view's name once.
+fn halved(words: &Words, diagnostic: Diagnostic, pair: &Pair, view: &str) -> Diagnostic {
+    let text = &words.sources.file(pair.at.file).text;
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let says = |span: Span, name: &str| {
+        words.sources.text(span).split(|c| !is_word(c)).filter(|word| *word == name).count()
+    };
+    let (one, other) = (pair.first.span, pair.second.span);
+    let line = text[..pair.at.start as usize].rfind('\n').map_or(0, |at| at + 1);
+    let indent = &text[line..pair.at.start as usize];
+    let whole = words.flow.function.span;
+    let fits = says(one, view) == 1
+        && says(other, view) == 1
+        && !["l", "r"].iter().any(|name| says(whole, name) > 0)
+        && !view.is_empty()
+        && view.chars().all(is_word)
+        && words.sources.text(pair.at).starts_with("parallel")
+        && indent.trim().is_empty();
+    let places = words.find_word(one, view).zip(words.find_word(other, view));
+    let Some((first, second)) = places.filter(|(first, second)| fits && first != second) else {
+        return diagnostic;
+    };
+    let start = Span { end: pair.at.start, ..pair.at };
+    let split = format!("let (l, r) = {view}.split_at(div(len({view}), 2))\n{indent}");
+    diagnostic.edit(start, split).edit(first, "l").edit(second, "r")
 }
 
 struct Finder<'f> {

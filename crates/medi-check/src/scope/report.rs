@@ -369,20 +369,26 @@ impl<'a> Reporter<'a> {
         };
         if usage == at {
             let message = format!("{value} would be freed again on the next iteration");
-            return Diagnostic::error("M0202", message, ended, how)
+            let diagnostic = Diagnostic::error("M0202", message, ended, how)
                 .label(memory.span, self.allocated(loan))
                 .help("free it once, behind the loop, or leave it to the end of the scope");
-        }
-        if frees {
-            let message = format!("{value} is freed again: it was freed on line {line}");
-            return Diagnostic::error("M0202", message, used, "freed again here")
-                .label(ended, how)
-                .label(memory.span, self.allocated(loan))
-                .help("free it once");
+            return self.without_free(diagnostic, at, loan);
         }
         let behind = |site: Point| Point { index: site.index + 1, ..site };
         let start = self.site(loan).map_or(Point { block: 0, index: 0 }, behind);
         let maybe = leads_around(self.flow().function, start, usage, at);
+        if frees {
+            let message = format!("{value} is freed again: it was freed on line {line}");
+            let diagnostic = Diagnostic::error("M0202", message, used, "freed again here")
+                .label(ended, how)
+                .label(memory.span, self.allocated(loan))
+                .help("free it once");
+            let scope = matches!(memory.kind, LoanKind::Scope(_));
+            let alone = matches!(words.statement(usage), Some(StmtKind::Free(_)));
+            let left_out =
+                alone && (scope || !maybe) && words.sources.text(used).starts_with("free(");
+            return if left_out { diagnostic.edit(used, "") } else { diagnostic };
+        }
         let (message, help) = match self.condition(at).filter(|_| maybe) {
             Some((cond, true)) => (
                 format!("{value} may already be freed here: it is when `{cond}` is true"),
