@@ -80,7 +80,7 @@ pub use heap::{Heap, RootRange};
 pub use layout::MutatorWords;
 pub use mutator::Mutator;
 pub use options::{OnCycle, Options, Plant, Stall};
-pub use paths::{PathNode, Paths};
+pub use paths::{PathNode, Paths, REGISTERED};
 pub use sampling::SiteUse;
 pub use stats::{CycleReport, PauseCause, PauseStats, Stats, TypeUse};
 pub use types::{Shape, TypeId, TypeLayout};

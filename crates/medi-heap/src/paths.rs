@@ -13,6 +13,9 @@ use crate::types::{TypeId, TypeInfo};
 /// Chains longer than this end in their last node.
 const DEEPEST: u32 = 48;
 
+/// What roots are called that [`Heap::register_roots`] was given.
+pub const REGISTERED: &str = "registered roots";
+
 /// Objects that are reached in the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathNode {
@@ -145,7 +148,7 @@ impl Heap {
                 others.push((*slot, "objects of a scope"));
             });
             heap.roots.visit(&mut |slot| others.push((*slot, "the runtime")));
-            heap.for_each_range_slot(None, &mut |slot| others.push((*slot, "literals")));
+            heap.for_each_range_slot(None, &mut |slot| others.push((*slot, REGISTERED)));
         }
         // One frame after the other, the outermost first: what a callee was given is its caller's.
         stacks.reverse();

@@ -48,6 +48,8 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   medi run examples/seed/main.medi patients.ndjson reference.fa.gz reads.bam
   medi run --memory 512MB --gc-stats=json:stats.json analysis.medi data.csv
+  medi run --leaks ward.medi
+  medi run --check=memory analysis.medi data.csv
   MEDI_MEMORY=512MB medi run analysis.medi data.csv
 
 What follows FILE is given to the program's main(args). Sizes are such as 64KB, 512MB, 2GB.";

@@ -593,13 +593,29 @@ impl<'a> Translator<'a> {
         }
     }
 
+    /// The variables whose values lie in frame slots. A temporary is called like the variable that it was copied from.
     fn named_slots(&self) -> Vec<(StackSlot, NamedSlot)> {
+        let mut copied = vec![None; self.source.locals.len()];
+        for stmt in self.source.blocks.iter().flat_map(|block| &block.stmts) {
+            if let StmtKind::Assign(to, Rvalue::Use(from) | Rvalue::MakeSome { value: from, .. }) =
+                &stmt.kind
+                && let Operand::Copy(from) | Operand::Move(from) = from
+            {
+                copied[to.index()].get_or_insert(from.index());
+            }
+        }
         let mut slots = vec![];
-        for (index, local) in self.source.locals.iter().enumerate() {
-            let Some(name) = &local.name else { continue };
+        for index in 0..self.source.locals.len() {
+            let locals = &self.source.locals;
+            let named = |index: &usize| locals[*index].name.is_some();
+            let Some(variable) = Some(index).filter(named).or(copied[index].filter(named)) else {
+                continue;
+            };
+            let local = &locals[variable];
+            let name = local.name.clone().unwrap_or_default();
             let pin = matches!(self.unit.program.types.get(local.ty), Ty::Pin(_));
-            for variable in self.first_variable[index]..self.first_variable[index + 1] {
-                let Some(slot) = self.root_slots[variable as usize] else { continue };
+            for scalar in self.first_variable[index]..self.first_variable[index + 1] {
+                let Some(slot) = self.root_slots[scalar as usize] else { continue };
                 let declared = position(local.span);
                 slots.push((slot, NamedSlot { offset: 0, name: name.clone(), declared, pin }));
             }

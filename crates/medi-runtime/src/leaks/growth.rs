@@ -26,7 +26,7 @@ pub(super) struct Look {
 }
 
 /// Names from the root to a node.
-fn chain(nodes: &[PathNode], node: usize) -> Vec<&str> {
+pub(super) fn chain(nodes: &[PathNode], node: usize) -> Vec<&str> {
     let mut names = vec![];
     let mut at = Some(node);
     while let Some(index) = at {

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use medi_heap::{Bytes, CycleReport, Heap, OnCycle, TypeId};
+use medi_heap::{Bytes, CycleReport, Heap, OnCycle, REGISTERED, TypeId};
 
 use crate::code_map::CodeMap;
 use crate::stack::{RawFrame, grouped};
@@ -311,28 +311,43 @@ impl State {
         }
         // A pin itself, or a collection of pins.
         let is_pin = |name: &str| name.starts_with(PIN) || name.contains("Pin[");
-        let everywhere = |name: &str| {
-            self.looks.iter().all(|look| look.paths.nodes.iter().any(|node| node.name == name))
+        let chains = |look: &Look| -> HashMap<Vec<String>, u64> {
+            let nodes = &look.paths.nodes;
+            let chain = |index| growth::chain(nodes, index).into_iter().map(String::from).collect();
+            (0..nodes.len()).map(|index| (chain(index), nodes[index].bytes)).collect()
         };
-        let mut findings: Vec<Finding> = vec![];
-        for node in &last.paths.nodes {
-            let known = findings.iter().any(|finding| finding.what.starts_with(&node.name));
-            if known || !is_pin(&node.name) || !everywhere(&node.name) {
-                continue;
+        let looks: Vec<_> = self.looks.iter().map(chains).collect();
+        let mut held: Vec<(&Vec<String>, u64)> = vec![];
+        for (chain, bytes) in &looks[LOOKS - 1] {
+            let pins = chain.iter().filter(|name| is_pin(name)).count();
+            // What a collection of pins consists of is not told of again, and the empty collection of literals not at all.
+            let literal = chain.first().is_some_and(|name| name == REGISTERED);
+            let first = pins == 1 && !literal && chain.last().is_some_and(|name| is_pin(name));
+            if first && looks.iter().all(|look| look.contains_key(chain)) {
+                held.push((chain, *bytes));
             }
-            findings.push(Finding {
-                kind: Kind::Pin,
-                what: format!("{} has been held for {cycles} full collections or more", node.name),
-                bytes: node.bytes,
-                details: vec![(
-                    "do",
-                    "pin a value where its place is needed, and let the pin go after that: what is pinned must not \
-                     be resized"
-                        .into(),
-                )],
-            });
         }
-        findings
+        held.sort();
+        let finding = |(chain, bytes): (&Vec<String>, u64)| {
+            Finding {
+            kind: Kind::Pin,
+            what: match chain.as_slice() {
+                [pin] => format!("{pin} has been held for {cycles} full collections or more"),
+                [root, .., pins] => format!(
+                    "{root} has held pins, in a {pins}, for {cycles} full collections or more"
+                ),
+                [] => String::new(),
+            },
+            bytes,
+            details: vec![(
+                "do",
+                "pin a value where its place is needed, and let the pin go after that: what is pinned must not be \
+                 resized"
+                    .into(),
+            )],
+        }
+        };
+        held.into_iter().map(finding).collect()
     }
 }
 
