@@ -99,7 +99,6 @@ impl fmt::Display for Finding {
 struct Moment {
     /// Counted from 1.
     cycle: usize,
-    allocated: u64,
     at: Duration,
     types: HashMap<TypeId, u64>,
 }
@@ -109,6 +108,7 @@ struct State {
     heap: Option<Heap>,
     /// Full collections so far.
     cycles: usize,
+    /// What was allocated since the last moment.
     allocated: u64,
     /// The last collection, and of those before it one in so many.
     moments: Vec<Moment>,
@@ -209,12 +209,20 @@ impl Leaks {
         let apart = (report.live / PART_APART).max(LEAST_APART);
         self.due.store(heap.allocated_bytes() + apart, Ordering::Relaxed);
         let mut state = self.state();
+        // One that comes soon after another, because the program asked for it, takes its place.
+        let last = state.moments.last().map(|moment| moment.cycle);
+        let replaced = last.filter(|_| state.allocated < apart / 2);
+        if replaced.is_some() {
+            state.moments.pop();
+        } else {
+            state.allocated = 0;
+        }
         if state.moments.len() == MOMENTS {
             state.stride *= 2;
         }
-        let (stride, cycle) = (state.stride, state.cycles);
+        let (stride, cycle) = (state.stride, replaced.unwrap_or(state.cycles));
         state.moments.retain(|moment| moment.cycle.is_multiple_of(stride));
-        let moment = Moment { cycle, allocated: state.allocated, at: self.now(), types };
+        let moment = Moment { cycle, at: self.now(), types };
         state.moments.push(moment);
         // In the middle of a library function, such as one that moves a map's content, a structure may be in pieces.
         if paths.as_ref().is_some_and(|paths| growth::held_by(paths, IN_LIBRARY) > SMALL_PART) {
@@ -288,7 +296,6 @@ impl State {
         let Some(last) = self.moments.last() else { return vec![] };
         let grows = |ty: &TypeId| {
             let point = |moment: &Moment| Point {
-                allocated: moment.allocated,
                 at: moment.at,
                 bytes: moment.types.get(ty).copied().unwrap_or(0),
             };
