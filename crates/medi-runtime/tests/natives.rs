@@ -646,6 +646,17 @@ fn a_function_with_scope_memory_of_another_task_is_an_error_that_says_what_to_do
 }
 
 #[test]
+fn a_pin_that_does_not_hold_is_an_error_that_says_why() {
+    let h = &mut Harness::new(Options::default());
+    let messages =
+        ["this pin belongs to the task that made it", "this list was resized while it was pinned"];
+    for (own, message) in messages.into_iter().enumerate() {
+        native!(h, "pin_raise", (), own as u64 => u64);
+        assert_eq!(h.error(), Some(("R0018", message.into())));
+    }
+}
+
+#[test]
 fn a_buffer_beyond_the_memory_limit_says_what_the_limit_is() {
     let h = &mut Harness::new(Options { memory: Some(64 << 20), ..Options::default() });
     native!(h, "scope_enter", ());

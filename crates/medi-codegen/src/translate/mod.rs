@@ -604,11 +604,11 @@ impl<'a> Translator<'a> {
                 copied[to.index()].get_or_insert(from.index());
             }
         }
+        let locals = &self.source.locals;
+        let named = |index: &usize| locals[*index].name.is_some();
         let mut slots = vec![];
-        for index in 0..self.source.locals.len() {
-            let locals = &self.source.locals;
-            let named = |index: &usize| locals[*index].name.is_some();
-            let Some(variable) = Some(index).filter(named).or(copied[index].filter(named)) else {
+        for (index, copied) in copied.into_iter().enumerate() {
+            let Some(variable) = Some(index).filter(named).or(copied.filter(named)) else {
                 continue;
             };
             let local = &locals[variable];
