@@ -110,3 +110,15 @@ fn a_program_that_asks_for_leaks_is_watched_without_a_flag() {
     let (out, err) = (text(&found.stdout), text(&found.stderr));
     assert!(out.starts_with("grows true\n`seen` in main (") && err.is_empty(), "{out}{err}");
 }
+
+#[test]
+fn a_leak_in_a_task_is_told_while_others_run() {
+    let program = "crates/medi/tests/tasks/leak.medi";
+    let found = finished(&mut medi(&["run", "--leaks", "--threads", "3", program]));
+    let (out, err) = (text(&found.stdout), text(&found.stderr));
+    assert!(out.starts_with("true ") && found.status.success(), "{out}{err}");
+    let first = "leaks: 1 found (";
+    let variable = "1. `readings` in keeps (crates/medi/tests/tasks/leak.medi:10) keeps growing: ";
+    assert!(err.starts_with(first) && err.contains(variable), "{err}");
+    assert!(err.contains("\n     allocated  string in read ("), "{err}");
+}
