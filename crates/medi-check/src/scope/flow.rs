@@ -142,6 +142,9 @@ pub struct Flow<'a> {
     pub kinds: Vec<Kind>,
     pub loans: Vec<Loan>,
     sites: HashMap<Point, usize>,
+    /// Of a part of a tuple, the local that it was made from, when that holds the same whenever the tuple is there: both are
+    /// assigned once, one behind the other.
+    parts: HashMap<(Local, u32), Local>,
     /// Of a loan that is made in a loop, the one of the memory that it made in earlier steps.
     older: HashMap<usize, usize>,
     symbols: BTreeMap<Symbol, usize>,
@@ -236,6 +239,7 @@ impl<'a> Flow<'a> {
             kinds,
             loans: vec![],
             sites: HashMap::new(),
+            parts: HashMap::new(),
             older: HashMap::new(),
             symbols: BTreeMap::new(),
             classes: Classes::new(count),
@@ -251,6 +255,7 @@ impl<'a> Flow<'a> {
         }
         flow.uses = Rc::new(Uses::new(program, function));
         flow.join_classes();
+        flow.find_parts();
         flow.seed();
         flow.solve();
         flow.note_clashes();
@@ -495,6 +500,34 @@ impl<'a> Flow<'a> {
             .iter()
             .find(|(symbol, index)| matches!(symbol, Symbol::Inner(_)) && inner.contains(**index));
         outside.map(|(_, index)| self.loans[*index].local)
+    }
+
+    fn find_parts(&mut self) {
+        let function = self.function;
+        let mut times = vec![0; function.locals.len()];
+        let assigned = |stmt: &Stmt| match &stmt.kind {
+            StmtKind::Assign(into, _) => Some(into.index()),
+            _ => None,
+        };
+        for stmt in function.blocks.iter().flat_map(|block| &block.stmts) {
+            assigned(stmt).into_iter().for_each(|into| times[into] += 1);
+        }
+        times[..function.params].fill(2);
+        for block in &function.blocks {
+            for (index, stmt) in block.stmts.iter().enumerate() {
+                let StmtKind::Assign(tuple, Rvalue::MakeTuple(operands)) = &stmt.kind else {
+                    continue;
+                };
+                for (part, local) in operands.iter().enumerate() {
+                    let Some(local) = local_of(local) else { continue };
+                    let before =
+                        block.stmts[..index].iter().any(|s| assigned(s) == Some(local.index()));
+                    if before && times[local.index()] == 1 && times[tuple.index()] == 1 {
+                        self.parts.insert((*tuple, part as u32), local);
+                    }
+                }
+            }
+        }
     }
 
     // The data flow.
@@ -939,6 +972,11 @@ impl<'a> Flow<'a> {
             Rvalue::CallNative { native: id, args } => {
                 let symbol = &self.program.natives[id.index()].symbol;
                 self.call_native(state, native(symbol), into, args, span, faults)
+            }
+            Rvalue::GetTuple { tuple, index } => {
+                let part = local_of(tuple).and_then(|tuple| self.parts.get(&(tuple, *index)));
+                let part = part.map(|part| Operand::Copy(*part));
+                self.outer_of(state, part.as_ref().unwrap_or(tuple))
             }
             other => {
                 let mut outer = Set::default();
@@ -1465,6 +1503,7 @@ impl<'a> Flow<'a> {
             kinds: self.kinds.clone(),
             loans: self.loans.clone(),
             sites: self.sites.clone(),
+            parts: self.parts.clone(),
             older: self.older.clone(),
             symbols: self.symbols.clone(),
             classes: self.classes.clone(),
