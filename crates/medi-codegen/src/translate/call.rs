@@ -73,6 +73,7 @@ impl<'a> Translator<'a> {
         args: &[Operand],
         emit: impl FnOnce(&mut Self, &[Value]) -> ir::Inst,
     ) -> Vec<Value> {
+        self.checked.clear();
         let unit = self.unit;
         let scalars = unit.layouts.scalars(result);
         let mut values = vec![self.context];
@@ -148,6 +149,7 @@ impl<'a> Translator<'a> {
         args: &[Value],
         results: &[Scalar],
     ) -> Vec<Value> {
+        self.checked.clear();
         let mut values = vec![self.context];
         for arg in args {
             let narrow = self.builder.func.dfg.value_type(*arg) == types::I8;

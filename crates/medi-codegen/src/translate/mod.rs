@@ -68,8 +68,10 @@ pub(crate) enum Region {
     Element(Scalar),
     /// Code address and captures of closures: written once.
     Closure,
-    /// Descriptors and bytes of scope memory.
+    /// Bytes of scope memory.
     Scope,
+    /// Descriptors of scope memory.
+    Descriptor,
 }
 
 impl Region {
@@ -91,10 +93,11 @@ impl Region {
             Region::Scope => 7,
             Region::Field(scalar) => 8 + kind(scalar),
             Region::Element(scalar) => 12 + kind(scalar),
+            Region::Descriptor => 16,
         }
     }
 
-    const COUNT: usize = 16;
+    const COUNT: usize = 17;
 }
 
 /// The type of a scalar's register.
@@ -204,6 +207,8 @@ pub(crate) struct Translator<'a> {
     cannot_overflow: CannotOverflow,
     /// Checked arithmetic of the current block: the same on the same operands is not done again.
     computed: Vec<(BinaryOp, Value, Value, Value)>,
+    /// What the current block has checked of scope memory since something was called that could free it.
+    checked: Vec<scope::Check>,
     blocks: Vec<Option<Block>>,
     /// Where the objects of each scope go.
     region_variables: HashMap<ScopeId, Variable>,
@@ -261,6 +266,7 @@ impl<'a> Translator<'a> {
             roots,
             cannot_overflow,
             computed: vec![],
+            checked: vec![],
             blocks: vec![None; source.blocks.len()],
             region_variables: HashMap::new(),
             pending_edges: vec![0; source.blocks.len()],
@@ -293,6 +299,7 @@ impl<'a> Translator<'a> {
             let source = &self.source.blocks[index];
             self.inlined = source.inlined;
             self.computed.clear();
+            self.checked.clear();
             for (at, stmt) in source.stmts.iter().enumerate() {
                 self.locate(stmt.span);
                 self.statement(index, at, stmt);

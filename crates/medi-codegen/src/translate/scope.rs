@@ -5,6 +5,7 @@
 //! one unsigned comparison finds an index out of bounds. Both failures go to the same native function,
 //! which finds out which it was and raises the error.
 
+use std::mem;
 use std::rc::Rc;
 
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -18,6 +19,15 @@ use super::{Region, Translator};
 use crate::roots::Point;
 use crate::unit::ScopeNative;
 use medi_runtime::context::descriptor;
+
+/// What need not be checked twice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    /// The memory of this descriptor and generation is alive.
+    Alive(Value, Value),
+    /// The index is less than the length.
+    Within(Value, Value),
+}
 
 /// An access to memory that other threads change meanwhile.
 const ATOMIC: MemFlagsData = MemFlagsData::trusted();
@@ -53,21 +63,36 @@ impl<'a> Translator<'a> {
     /// Leaves through `scope_raise` when `condition` is not zero.
     fn raise_if(&mut self, condition: Value, handle: &[Value], index: Value, len: Value) {
         let (descriptor, generation) = (handle[0], handle[1]);
+        // Nothing comes after this call.
+        let checked = mem::take(&mut self.checked);
         self.diverge_if(condition, |this| {
             let args = [descriptor, generation, index, len];
             this.scope_native(Some(Rc::default()), ScopeNative::Raise, &args, &[]);
         });
+        self.checked = checked;
+    }
+
+    /// Whether the block has checked this already; from now on it has.
+    fn was_checked(&mut self, check: Check) -> bool {
+        let was = self.checked.contains(&check);
+        if !was {
+            self.checked.push(check);
+        }
+        was
     }
 
     /// Stops the program when the memory that the handle refers to was freed.
     fn check_alive(&mut self, handle: &[Value], index: Value, len: Value) {
-        let now = self.load(Region::Scope, types::I64, handle[0], descriptor::GENERATION);
+        if self.was_checked(Check::Alive(handle[0], handle[1])) {
+            return;
+        }
+        let now = self.load(Region::Descriptor, types::I64, handle[0], descriptor::GENERATION);
         let gone = self.builder.ins().icmp(IntCC::NotEqual, now, handle[1]);
         self.raise_if(gone, handle, index, len);
     }
 
     fn buffer_len(&mut self, handle: &[Value]) -> Value {
-        self.load(Region::Scope, types::I64, handle[0], descriptor::LEN)
+        self.load(Region::Descriptor, types::I64, handle[0], descriptor::LEN)
     }
 
     fn is_view(&self, ty: TyId) -> bool {
@@ -91,12 +116,14 @@ impl<'a> Translator<'a> {
         let index = self.one(index);
         let len = if view { handle[3] } else { self.buffer_len(&handle) };
         self.check_alive(&handle, index, len);
-        let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
-        self.raise_if(outside, &handle, index, len);
+        if !self.was_checked(Check::Within(index, len)) {
+            let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
+            self.raise_if(outside, &handle, index, len);
+        }
         let start = if view {
             handle[2]
         } else {
-            self.load(Region::Scope, types::I64, handle[0], descriptor::BASE)
+            self.load(Region::Descriptor, types::I64, handle[0], descriptor::BASE)
         };
         self.scaled(start, index, stride)
     }
