@@ -5,6 +5,7 @@ mod comparison;
 mod latency;
 mod measure;
 mod parallel;
+mod pileup;
 mod soak;
 mod tune;
 mod workload;
@@ -17,6 +18,7 @@ use crate::check::Check;
 use crate::comparison::Comparison;
 use crate::latency::Latency;
 use crate::parallel::Parallel;
+use crate::pileup::Pileup;
 use crate::soak::Soak;
 use crate::tune::Tune;
 
@@ -38,6 +40,7 @@ enum Measurement {
     Check(Check),
     Latency(Latency),
     Parallel(Parallel),
+    Pileup(Pileup),
     Soak(Soak),
     Tune(Tune),
 }
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Some(Measurement::Check(check)) => check.run(),
         Some(Measurement::Latency(latency)) => latency.run(),
         Some(Measurement::Parallel(parallel)) => parallel.run(),
+        Some(Measurement::Pileup(pileup)) => pileup.run(),
         Some(Measurement::Soak(soak)) => soak.run(),
         Some(Measurement::Tune(tune)) => tune.run(),
     };
