@@ -6,7 +6,7 @@ use std::ops::Range;
 use medi_syntax::source::Span;
 
 use crate::front::{Checked, Front, Verdict};
-use crate::generate::{self, Forms};
+use crate::generate;
 use crate::machine::value::Value;
 use crate::machine::{self, Fault, Outcome, Schedule, Stop};
 use crate::program::Program;
@@ -76,18 +76,10 @@ impl Tally {
 }
 
 /// A batch: seeds from `from` on, as far as there are any below `end`.
-fn batch(
-    front: &mut Front,
-    from: u64,
-    end: u64,
-    forms: Forms,
-    counts: &Counts<'_>,
-    tally: &mut Tally,
-) -> u64 {
+fn batch(front: &mut Front, from: u64, end: u64, counts: &Counts<'_>, tally: &mut Tally) -> u64 {
     let next = end.min(from + BATCH as u64);
-    let programs: Vec<Program> = (from..next)
-        .map(|seed| generate::program(seed, &format!("p{}", seed - from), forms))
-        .collect();
+    let programs: Vec<Program> =
+        (from..next).map(|seed| generate::program(seed, &format!("p{}", seed - from))).collect();
     let all: Vec<&Program> = programs.iter().collect();
     let found = front.check(&all, |checked| {
         let mut tally = Tally::default();
@@ -153,7 +145,6 @@ pub fn outcomes<'c>(
 pub fn run(
     seeds: Range<u64>,
     threads: usize,
-    forms: Forms,
     counts: &Counts<'_>,
     enough: &(dyn Fn(&Tally) -> bool + Sync),
 ) -> Tally {
@@ -174,7 +165,7 @@ pub fn run(
                         return;
                     }
                     let mut tally = Tally::default();
-                    batch(&mut front, from, seeds.end, forms, counts, &mut tally);
+                    batch(&mut front, from, seeds.end, counts, &mut tally);
                     let mut whole = whole.lock().expect("no thread panics with it");
                     whole.add(tally);
                     if enough(&whole) {
@@ -195,9 +186,9 @@ pub struct Sample {
 }
 
 /// The programs of the seeds that give results, named so that all fit in one file.
-pub fn samples(seeds: Range<u64>, forms: Forms) -> Vec<Sample> {
+pub fn samples(seeds: Range<u64>) -> Vec<Sample> {
     let programs: Vec<Program> =
-        seeds.clone().map(|seed| generate::program(seed, &format!("p{seed}"), forms)).collect();
+        seeds.clone().map(|seed| generate::program(seed, &format!("p{seed}"))).collect();
     let all: Vec<&Program> = programs.iter().collect();
     let results = Front::new().check(&all, |checked| {
         let results = |(at, seed)| {

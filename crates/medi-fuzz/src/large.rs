@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use crate::campaign::{Sample, samples};
-use crate::generate::Forms;
 use crate::program::{DECLARATIONS, Line, Program};
 
 /// Seeds that are tried together.
@@ -14,7 +13,7 @@ const SEEDS: u64 = 50;
 pub fn program(lines: usize, longest: Option<usize>) -> String {
     let mut large = Large { text: DECLARATIONS.to_owned(), main: String::new(), long: vec![] };
     for from in (0..).step_by(SEEDS as usize) {
-        for sample in samples(from..from + SEEDS, Forms::WRITTEN) {
+        for sample in samples(from..from + SEEDS) {
             if large.text.lines().count() + large.main.lines().count() >= lines {
                 return large.finish();
             }

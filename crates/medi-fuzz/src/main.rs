@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Parser;
 use medi_fuzz::campaign::{self, Failure, Tally};
 use medi_fuzz::front::Front;
-use medi_fuzz::generate::{self, Forms};
+use medi_fuzz::generate;
 use medi_fuzz::shrink::shrink;
 
 /// Is the scope checker sound? Random programs through the checker, and through a machine with tagged memory.
@@ -27,9 +27,6 @@ struct Options {
     /// Ignores errors with this code, so that the fuzzer must find what they are about
     #[arg(long, value_name = "CODE")]
     ignore: Vec<String>,
-    /// Writes the forms in which the checker is known to miss something, too
-    #[arg(long)]
-    all_forms: bool,
     /// How many threads
     #[arg(long)]
     threads: Option<usize>,
@@ -40,9 +37,8 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let forms = if options.all_forms { Forms::ALL } else { Forms::WRITTEN };
     if let Some(seed) = options.replay {
-        return replay(&options, seed, forms);
+        return replay(&options, seed);
     }
     let threads = options
         .threads
@@ -51,12 +47,12 @@ fn main() -> ExitCode {
     let counts = |code: &str| !options.ignore.iter().any(|ignored| ignored == code);
     let enough = |tally: &Tally| tally.failures.len() >= options.failures;
     let seeds = options.from..options.from + options.programs;
-    let mut tally = campaign::run(seeds, threads, forms, &counts, &enough);
+    let mut tally = campaign::run(seeds, threads, &counts, &enough);
     let seconds = started.elapsed().as_secs_f64();
     print_tally(&tally, seconds, threads);
     tally.failures.sort_by_key(|failure| failure.seed);
     for failure in tally.failures.iter().take(options.failures) {
-        tell(&options, failure, forms, &counts);
+        tell(&options, failure, &counts);
     }
     if tally.failures.is_empty() && tally.ill_typed.is_empty() {
         ExitCode::SUCCESS
@@ -93,9 +89,9 @@ fn print_tally(tally: &Tally, seconds: f64, threads: usize) {
     println!("accepted programs that fault: {}", tally.failures.len());
 }
 
-fn tell(options: &Options, failure: &Failure, forms: Forms, counts: &campaign::Counts<'_>) {
+fn tell(options: &Options, failure: &Failure, counts: &campaign::Counts<'_>) {
     let mut front = Front::new();
-    let program = generate::program(failure.seed, "p", forms);
+    let program = generate::program(failure.seed, "p");
     let program = if options.whole {
         program
     } else {
@@ -113,10 +109,10 @@ fn tell(options: &Options, failure: &Failure, forms: Forms, counts: &campaign::C
     );
 }
 
-fn replay(options: &Options, seed: u64, forms: Forms) -> ExitCode {
+fn replay(options: &Options, seed: u64) -> ExitCode {
     let mut front = Front::new();
     let counts = |code: &str| !options.ignore.iter().any(|ignored| ignored == code);
-    let mut program = generate::program(seed, "p", forms);
+    let mut program = generate::program(seed, "p");
     let mut story = campaign::story(&mut front, &program, seed);
     let refused = story.verdict.refused.iter().any(|diagnostic| counts(diagnostic.code))
         || !story.verdict.ill_typed.is_empty();

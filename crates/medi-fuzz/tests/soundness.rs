@@ -4,7 +4,7 @@
 
 use medi_fuzz::campaign::{self, Tally};
 use medi_fuzz::front::Front;
-use medi_fuzz::generate::{self, Forms};
+use medi_fuzz::generate;
 use medi_fuzz::shrink::shrink;
 
 fn number(name: &str, default: u64) -> u64 {
@@ -20,10 +20,10 @@ fn what_the_checker_accepts_never_faults() {
     let from = number("MEDI_SCOPE_FROM", 0);
     let seeds = from..from + number("MEDI_SCOPE_PROGRAMS", 20_000);
     let any = |tally: &Tally| !tally.failures.is_empty();
-    let tally = campaign::run(seeds, threads(), Forms::WRITTEN, &|_| true, &any);
+    let tally = campaign::run(seeds, threads(), &|_| true, &any);
     assert_eq!(tally.ill_typed, [] as [u64; 0], "seeds of programs that are not well-typed");
     if let Some(failure) = tally.failures.first() {
-        let program = generate::program(failure.seed, "p", Forms::WRITTEN);
+        let program = generate::program(failure.seed, "p");
         let mut front = Front::new();
         let least = shrink(&mut front, &program, failure.seed, failure.fault, &|_| true);
         panic!("seed {}: {}\n{}", failure.seed, failure.fault.name(), least.file(&[failure.input]));
@@ -42,7 +42,7 @@ fn a_rule_that_is_switched_off_is_missed() {
     {
         let one = |tally: &Tally| !tally.failures.is_empty();
         let counts = |found: &str| found != code;
-        let tally = campaign::run(0..MOST, threads(), Forms::WRITTEN, &counts, &one);
+        let tally = campaign::run(0..MOST, threads(), &counts, &one);
         assert!(!tally.failures.is_empty(), "nothing faults without {code}");
     }
 }
@@ -50,7 +50,7 @@ fn a_rule_that_is_switched_off_is_missed() {
 #[test]
 fn a_seed_gives_the_same_program_each_time() {
     for seed in 0..200 {
-        let programs = [0, 1].map(|_| generate::program(seed, "p", Forms::ALL));
+        let programs = [0, 1].map(|_| generate::program(seed, "p"));
         assert_eq!(programs[0], programs[1], "of seed {seed}");
     }
 }

@@ -119,10 +119,23 @@ fn leaving(words: &Words, kind: &TerminatorKind, span: Span, target: BlockId) ->
 fn is_due(flow: &Flow, loan: usize) -> bool {
     match flow.loans[loan].kind {
         LoanKind::Symbol(symbol @ Symbol::Outer(Source::Param(_))) => {
-            flow.summary.frees.contains_key(&symbol) || flow.summary.takes.contains_key(&symbol)
+            let summary = &flow.summary;
+            summary.frees.contains_key(&symbol)
+                || summary.takes.contains_key(&symbol)
+                || summary.returns.contains(&symbol) && gives_owned(flow)
         }
         _ => true,
     }
+}
+
+/// Whether the function gives its caller something to free.
+fn gives_owned(flow: &Flow) -> bool {
+    flow.function.blocks.iter().any(|block| match &block.terminator.kind {
+        TerminatorKind::Return(value) => {
+            local_of(value).is_some_and(|local| flow.kinds[local.index()].owned)
+        }
+        _ => false,
+    })
 }
 
 pub fn leak(words: &Words, loss: &Loss) -> Diagnostic {
@@ -190,7 +203,7 @@ pub fn leak(words: &Words, loss: &Loss) -> Diagnostic {
     let help = match (loss.how, memory.kind, bytes) {
         (_, LoanKind::Symbol(Symbol::Outer(Source::Param(_))), _) => {
             format!(
-                "free it first: `free({bare})`; on other ways it is freed, and callers rely on that"
+                "free it first: `free({bare})`; on other ways it is freed or given on, and callers rely on that"
             )
         }
         (_, LoanKind::Symbol(_), _) => {

@@ -277,11 +277,6 @@ impl Writer<'_> {
             _ => {
                 let Some(other) = self.find_that(of) else { return };
                 let other = self.vars[other].clone();
-                let params = (1 << self.params()) - 1;
-                let given = looks & params != 0 && other.looks & params != 0;
-                if given && !self.forms.racing_parameters {
-                    return;
-                }
                 if other.looks & looks != 0 && !self.reckless() {
                     return;
                 }
@@ -323,10 +318,8 @@ impl Writer<'_> {
         let name = self.fresh("i");
         let body = match var.ty {
             Ty::Atomics => format!("{}.add({name} % 2, 1)", var.name),
-            _ if self.forms.parallel_for_writes && self.random.percent(30) => {
-                format!("{}[{name} % 2] = {name}", var.name)
-            }
-            _ if self.forms.parallel_for_writes => format!("{}[{name}] = {name}", var.name),
+            _ if self.reckless() => format!("{}[0] = {name}", var.name),
+            _ if self.random.percent(60) => format!("{}[{name}] = {name}", var.name),
             _ => format!("let _q = {}[{name}]", var.name),
         };
         let body = vec![Line::Plain(body)];

@@ -368,12 +368,6 @@ impl Writer<'_> {
             args.push(arg.text);
             looks.push(arg.looks);
         }
-        let overlap =
-            (0..looks.len()).any(|at| looks[..at].iter().any(|before| before & looks[at] != 0));
-        let frees = !helper.known || helper.frees != 0;
-        if overlap && frees && !self.forms.aliased_arguments {
-            return None;
-        }
         let meant = |params: Roots| -> Roots {
             let of = looks.iter().enumerate().filter(|(at, _)| params & (1 << at) != 0);
             of.fold(0, |all, (_, looks)| all | looks)

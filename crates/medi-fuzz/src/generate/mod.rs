@@ -13,43 +13,6 @@ mod stmt;
 use crate::program::{Line, Program};
 use crate::random::Random;
 
-/// Forms in which the checker is known to miss something. A form that is switched off is not written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forms {
-    /// One piece of memory as two arguments of a call that frees.
-    pub aliased_arguments: bool,
-    /// The use of owned memory that a function value captured or a collection took.
-    pub owned_after_move: bool,
-    /// Plain writes in a `parallel for`.
-    pub parallel_for_writes: bool,
-    /// Owned memory that a loop makes anew in a variable around it.
-    pub owned_in_loop: bool,
-    /// Function values that use a pin.
-    pub pins_captured: bool,
-    /// Parameters that a `parallel` writes, one in each arm, and that may be the same memory.
-    pub racing_parameters: bool,
-}
-
-impl Forms {
-    pub const ALL: Self = Self {
-        aliased_arguments: true,
-        owned_after_move: true,
-        parallel_for_writes: true,
-        owned_in_loop: true,
-        pins_captured: true,
-        racing_parameters: true,
-    };
-    /// What the fuzzer writes.
-    pub const WRITTEN: Self = Self {
-        aliased_arguments: true,
-        owned_after_move: true,
-        parallel_for_writes: true,
-        owned_in_loop: true,
-        pins_captured: true,
-        racing_parameters: true,
-    };
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Ty {
     Int,
@@ -170,7 +133,6 @@ struct Helper {
 /// Writes one function.
 struct Writer<'g> {
     random: &'g mut Random,
-    forms: Forms,
     helpers: &'g [Helper],
     /// Which one is being written.
     this: usize,
@@ -198,7 +160,7 @@ struct Writer<'g> {
 }
 
 /// The program of a seed.
-pub fn program(seed: u64, prefix: &str, forms: Forms) -> Program {
+pub fn program(seed: u64, prefix: &str) -> Program {
     let mut random = Random::new(seed);
     let mut tickets = *random.one(&[0, 0, 0, 1, 1, 1, 1, 2, 3, 6]);
     let mut names = 0;
@@ -206,16 +168,14 @@ pub fn program(seed: u64, prefix: &str, forms: Forms) -> Program {
     let mut functions = vec![];
     for this in 0..helpers.len() {
         let budget = 3 + random.below(9);
-        let mut writer =
-            Writer::new(&mut random, forms, &helpers, this, &mut tickets, &mut names, budget);
+        let mut writer = Writer::new(&mut random, &helpers, this, &mut tickets, &mut names, budget);
         let (function, written) = writer.helper();
         functions.push(function);
         helpers[this] = written;
     }
     let budget = 10 + random.below(20);
     let this = helpers.len();
-    let mut writer =
-        Writer::new(&mut random, forms, &helpers, this, &mut tickets, &mut names, budget);
+    let mut writer = Writer::new(&mut random, &helpers, this, &mut tickets, &mut names, budget);
     functions.insert(0, writer.entry(prefix));
     Program { prefix: prefix.to_owned(), functions }
 }
@@ -223,7 +183,6 @@ pub fn program(seed: u64, prefix: &str, forms: Forms) -> Program {
 impl<'g> Writer<'g> {
     fn new(
         random: &'g mut Random,
-        forms: Forms,
         helpers: &'g [Helper],
         this: usize,
         tickets: &'g mut usize,
@@ -232,7 +191,6 @@ impl<'g> Writer<'g> {
     ) -> Self {
         Self {
             random,
-            forms,
             helpers,
             this,
             result: Ty::Int,
@@ -332,12 +290,6 @@ impl<'g> Writer<'g> {
             Ty::Act | Ty::Step => !var.mutable,
             _ => false,
         };
-        let captured = var.closures < self.closures;
-        if captured && var.ty == Ty::Owned && !self.forms.owned_after_move
-            || captured && var.ty == Ty::Pin && !self.forms.pins_captured
-        {
-            return false;
-        }
         !var.gone && (!self.task || in_task || var.closures >= self.closures)
     }
 

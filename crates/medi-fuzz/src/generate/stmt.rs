@@ -419,7 +419,7 @@ impl Writer<'_> {
         self.line(format!("let {name} = pin({})", data.text));
         let looks = self.root(self.scopes.len(), false);
         self.declare(name.clone(), Ty::Pin, false, looks);
-        if self.forms.pins_captured && self.random.percent(50) {
+        if self.random.percent(50) {
             let text = format!("() => {name}.get_or(0, 4)");
             self.bind(Ty::Act, "f", Expr { text, looks });
         }
@@ -446,11 +446,6 @@ impl Writer<'_> {
                 let inside = format!("let q = int({0}[0]); free({0}); q", var.name);
                 self.line(format!("let {name} = spawn {{ {inside} }}"));
                 self.end(var.looks);
-                if !self.forms.owned_after_move {
-                    for other in &mut self.vars {
-                        other.gone |= other.looks & var.looks != 0;
-                    }
-                }
             }
             1 => {
                 let Some(act) = self.named(Ty::Act) else { return };

@@ -6,7 +6,6 @@ use std::fmt::Write;
 use std::fs;
 
 use medi_fuzz::campaign::{Sample, samples};
-use medi_fuzz::generate::Forms;
 use medi_fuzz::program::DECLARATIONS;
 
 use crate::support::{finished, medi, root, transcript};
@@ -43,7 +42,7 @@ fn compiled_programs_give_what_the_reference_machine_gives() {
     let mut programs = 0;
     for file in 0..files {
         let seeds = from + file * PROGRAMS..from + (file + 1) * PROGRAMS;
-        let samples = samples(seeds.clone(), Forms::WRITTEN);
+        let samples = samples(seeds.clone());
         programs += samples.len();
         let (program, expected) = file_of(&samples);
         fs::write(&path, &program).expect("the program is written");
