@@ -33,6 +33,13 @@ fn what_the_checker_accepts_never_faults() {
     assert!(tally.exhausted * 50 < tally.runs, "most runs come to an end: {}", tally.exhausted);
 }
 
+/// Its variable holds a function value that has captured that variable.
+#[test]
+fn a_function_value_that_refers_to_itself_is_followed_once() {
+    let tally = campaign::run(50_624_696..50_624_697, 1, &|_| true, &|_| false);
+    assert_eq!((tally.programs, tally.failures.len()), (1, 0));
+}
+
 /// Without the errors of one code, some program that faults is accepted.
 #[test]
 fn a_rule_that_is_switched_off_is_missed() {

@@ -5,16 +5,22 @@ use super::value::Value;
 use super::{Fault, Machine, Stop};
 
 impl Machine<'_> {
-    /// Whether the value, what it captured, or the variable that it is, is an address of scope memory or a pin.
-    fn looks_into_scope(&self, value: &Value) -> bool {
+    /// Whether the value, what it captured, or the variable that it is, is an address of scope memory or a pin. A function
+    /// value may have captured the variable that it is in; `variables` are those on the way here.
+    fn looks_into_scope(&self, value: &Value, variables: &mut Vec<u32>) -> bool {
+        let mut any =
+            |parts: &[Value]| parts.iter().any(|part| self.looks_into_scope(part, variables));
         match value {
             Value::Buffer(_) | Value::View(_) | Value::Own(_) | Value::Pin(_) => true,
-            Value::Closure(closure) => closure.captures.iter().any(|c| self.looks_into_scope(c)),
+            Value::Closure(closure) => any(&closure.captures),
             Value::Object(number) => match self.objects[*number as usize].as_slice() {
-                [variable] => self.looks_into_scope(variable),
+                [variable] if !variables.contains(number) => {
+                    variables.push(*number);
+                    self.looks_into_scope(variable, variables)
+                }
                 _ => false,
             },
-            whole => whole.parts().iter().any(|part| self.looks_into_scope(part)),
+            whole => any(whole.parts()),
         }
     }
 
@@ -63,7 +69,8 @@ impl Machine<'_> {
             // A function value runs that captured what may be scope memory. In an arm of a `parallel` that is an error of
             // the run, and if it was none, too.
             "task_require" if index(0) as u32 != self.task => {
-                let looks = captures.iter().any(|captured| self.looks_into_scope(captured));
+                let looks =
+                    captures.iter().any(|captured| self.looks_into_scope(captured, &mut vec![]));
                 return Err(if self.spawned && looks {
                     Stop::Fault(Fault::ForeignTask)
                 } else {
