@@ -1151,7 +1151,7 @@ impl<'a> Flow<'a> {
 
     /// Finds memory of the caller that is freed here while a value that brought other memory along is used later.
     fn note_clashes(&mut self) {
-        if self.summary.frees.is_empty() {
+        if self.summary.frees.is_empty() && self.summary.takes.is_empty() {
             return;
         }
         let function = self.function;
