@@ -706,7 +706,7 @@ impl<'a> Flow<'a> {
                 self.note_writes(&self.outer_of(state, base), span);
             }
             StmtKind::Free(operand) if !self.is_counted(operand) => {
-                let loans = self.outer_of(state, operand);
+                let loans = self.freed(state, operand);
                 let name = local_of(operand).and_then(|l| self.name(l));
                 for symbol in self.symbols_in(&loans) {
                     let fate = Fate { span, name: name.clone(), into: None, through: None };
@@ -718,10 +718,31 @@ impl<'a> Flow<'a> {
         self.end(state, kind, span);
     }
 
+    /// What freeing a value ends: memory of a scope and owned memory have types of their own, whatever else the value is
+    /// taken to look into.
+    fn freed(&self, state: &State, operand: &Operand) -> Set {
+        let mut loans = self.outer_of(state, operand);
+        if local_of(operand).is_some_and(|local| !self.kind(local).owned) {
+            let owned = loans.iter().filter(|loan| self.loans[*loan].kind == LoanKind::Owned);
+            owned.collect::<Vec<_>>().into_iter().for_each(|loan| loans.remove(loan));
+        }
+        loans
+    }
+
     /// Freed when nobody shares it any more, which is known while the program runs.
     fn is_counted(&self, operand: &Operand) -> bool {
         let ty = crate::mir::operand_ty(&self.function.locals, operand);
         matches!(self.program.types.get(ty), Ty::Shared(_))
+    }
+
+    /// Whether a local holds a weak reference, or none.
+    pub fn is_weak(&self, local: Local) -> bool {
+        let types = &self.program.types;
+        let mut ty = self.function.locals[local.index()].ty;
+        if let Ty::Optional(inner) = *types.get(ty) {
+            ty = inner;
+        }
+        matches!(types.get(ty), Ty::Weak(_))
     }
 
     fn name(&self, local: Local) -> Option<String> {
@@ -1469,7 +1490,7 @@ impl<'a> Flow<'a> {
                 }
             }
             StmtKind::Free(operand) if !self.is_counted(operand) => {
-                end.loans = self.outer_of(state, operand);
+                end.loans = self.freed(state, operand);
                 end.freed = Some(operand.clone());
             }
             StmtKind::Assign(_, Rvalue::Call { function, args }) => {

@@ -64,12 +64,12 @@ impl<'p> Kinds<'p> {
         match program.types.get(ty) {
             Ty::Buffer | Ty::View(_) => memory(false),
             Ty::Owned(_) => memory(true),
-            Ty::Own(record) | Ty::Shared(record) => {
+            // Whether a weak reference's object is there is asked while the program runs; one that has been got from it
+            // looks into the same memory.
+            Ty::Own(record) | Ty::Shared(record) | Ty::Weak(record) => {
                 memory(false);
                 work.push((*record, true));
             }
-            // Asked while the program runs whether the object is there.
-            Ty::Weak(_) => {}
             Ty::Func { .. } => kind.inner = true,
             Ty::Record(..) => {
                 let fields = program.records.get(&ty).into_iter().flat_map(|r| &r.fields);

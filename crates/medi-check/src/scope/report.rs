@@ -98,7 +98,9 @@ impl<'a> Reporter<'a> {
     ) -> Option<(Local, Point)> {
         let flow = self.flow();
         let assigned = if let StmtKind::Assign(into, _) = kind { Some(*into) } else { None };
-        let holders = live.iter().map(|local| Local(local as u32)).filter(|local| {
+        // A weak reference may be asked for its object when that is gone.
+        let live = live.iter().map(|local| Local(local as u32));
+        let holders = live.filter(|local| !flow.is_weak(*local)).filter(|local| {
             Some(*local) != assigned
                 && (before.outer[local.index()].contains(loan)
                     || flow.inner_of(*local).contains(loan))
