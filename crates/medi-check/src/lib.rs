@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+mod edits;
 pub mod hir;
 pub mod library;
 pub mod lower;

@@ -13,7 +13,7 @@ mod parser;
 pub mod render;
 pub mod source;
 pub mod suggest;
-mod token;
+pub mod token;
 
-pub use lexer::MAX_FILE_BYTES;
+pub use lexer::{MAX_FILE_BYTES, lex};
 pub use parser::{MAX_DEPTH, parse};

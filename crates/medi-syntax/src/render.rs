@@ -162,7 +162,10 @@ fn edited_line(sources: &SourceMap, diagnostic: &Diagnostic) -> Option<String> {
     edited.push_str(&line[taken..]);
     let edited = edited.trim();
     // A backtick would end the quotation.
-    if edited.is_empty() || edited.contains('`') || edited.chars().count() > LONGEST_EDITED_LINE {
+    if !edited.contains(char::is_alphanumeric)
+        || edited.contains('`')
+        || edited.chars().count() > LONGEST_EDITED_LINE
+    {
         return None;
     }
     // What stands in backticks is quoted; every second piece does.

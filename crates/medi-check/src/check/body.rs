@@ -74,6 +74,7 @@ pub(super) struct Frame {
     pub(super) closure: bool,
     /// The frame is what a task runs.
     pub(super) task: Option<Task>,
+    pub(super) spawn: Option<Spawn>,
     pub(super) loops: Vec<Loop>,
     /// The names of the `scope`s that are open, outermost first.
     pub(super) scopes: Vec<Option<String>>,
@@ -86,6 +87,7 @@ impl Frame {
             result_span: None,
             closure: false,
             task: None,
+            spawn: None,
             loops: vec![],
             scopes: vec![],
         }
@@ -114,7 +116,26 @@ pub(super) enum Later {
     /// A value of the type is printed or made into text.
     Printable(TyId, Span),
     /// A value of the type goes into a task or comes out of it.
-    Shared { ty: TyId, span: Span, name: Option<String>, task: Task },
+    Shared(Shared),
+}
+
+/// A value that goes into a task or comes out of it.
+pub(super) struct Shared {
+    pub(super) ty: TyId,
+    pub(super) span: Span,
+    /// Of the variable.
+    pub(super) name: Option<String>,
+    pub(super) task: Task,
+    pub(super) spawn: Option<Spawn>,
+    /// What the variable is a pin of, where the task may pin that itself.
+    pub(super) pinned: Option<String>,
+}
+
+/// `spawn x`, and the type of `x`.
+#[derive(Clone, Copy)]
+pub(super) struct Spawn {
+    pub(super) span: Span,
+    pub(super) result: TyId,
 }
 
 pub(super) struct Body<'c, 'a> {
@@ -128,6 +149,10 @@ pub(super) struct Body<'c, 'a> {
     pub(super) frames: Vec<Frame>,
     pub(super) links: Vec<Link>,
     pub(super) later: Vec<Later>,
+    /// The `spawn`s that use scope memory which no other task may use.
+    pub(super) unlendable: Vec<Span>,
+    /// The `spawn`s, and variables in them, that there is an error about.
+    pub(super) told_of_spawn: Vec<(Span, String)>,
     pub(super) depth: u32,
     pub(super) too_deep_reported: bool,
     /// How many diagnostics there were before this body.
@@ -152,6 +177,8 @@ pub(super) fn check_func<'a>(checker: &mut Checker<'a>, func: FuncId) {
         frames: vec![],
         links: vec![],
         later: vec![],
+        unlendable: vec![],
+        told_of_spawn: vec![],
         depth: 0,
         too_deep_reported: false,
     };
@@ -321,7 +348,8 @@ impl<'a> Body<'_, 'a> {
     /// An expression that reads (or, with `changes`, assigns) a local.
     pub(super) fn use_local(&mut self, id: LocalId, span: Span, changes: bool) -> hir::Expr {
         let crossed = &self.frames[self.locals[id.0 as usize].frame + 1..];
-        let into_task = crossed.iter().rev().find_map(|frame| frame.task);
+        let into_task =
+            crossed.iter().rev().find_map(|frame| frame.task.map(|task| (task, frame.spawn)));
         // A task takes the value of a variable along, a closure the variable itself.
         let into_closure = crossed.iter().any(|frame| frame.task.is_none());
         let local = self.local_mut(id);
@@ -329,8 +357,8 @@ impl<'a> Body<'_, 'a> {
         local.changed |= changes;
         local.hir.captured |= into_closure;
         let ty = local.hir.ty;
-        if let Some(task) = into_task {
-            self.check_capture(id, span, changes, task);
+        if let Some((task, spawn)) = into_task {
+            self.check_capture(id, span, changes, task, spawn);
         }
         hir::Expr { kind: hir::ExprKind::Local(id), ty, span }
     }

@@ -13,6 +13,7 @@ use crate::types::{Ty, TyId, Types};
 impl Body<'_, '_> {
     pub(super) fn finish(&mut self, tree: &mut hir::Expr) {
         let checks = std::mem::take(&mut self.later);
+        self.find_borrowing(&checks);
         for check in checks {
             self.check_later(check);
         }
@@ -60,9 +61,7 @@ impl Body<'_, '_> {
                     self.report(diagnostic);
                 }
             }
-            Later::Shared { ty, span, name, task } => {
-                self.check_shared(ty, span, name.as_deref(), task);
-            }
+            Later::Shared(shared) => self.check_shared(&shared),
             Later::Printable(ty, span) => {
                 if let Ty::Func { .. } = self.ty(ty) {
                     let shown = self.show(ty);

@@ -9,7 +9,7 @@ use medi_syntax::ast;
 use medi_syntax::diagnostic::Diagnostic;
 use medi_syntax::source::Span;
 
-use super::body::{Body, Frame, Later, LocalKind, Loop, Task, Want};
+use super::body::{Body, Frame, Later, LocalKind, Loop, Shared, Spawn, Task, Want};
 use super::coerce::Reason;
 use super::infer::Unknown;
 use super::names::{Receiver, TypeName};
@@ -34,13 +34,21 @@ impl Body<'_, '_> {
     /// `spawn value`.
     pub(super) fn spawn(&mut self, value: &ast::Expr, span: Span) -> hir::Expr {
         let result = self.fresh(span, Unknown::Irrelevant);
-        let body = self.in_task(Task::Spawn, result, |body| body.closure_body(value, result));
+        let start = Some(Spawn { span, result });
+        let body = self.in_task(start, result, |body| body.closure_body(value, result));
         if self.is_open(result) && self.is_never(body.ty) {
             self.unify(result, Types::UNIT);
         }
         let result = self.shallow(result);
-        let task = Task::Spawn;
-        self.later.push(Later::Shared { ty: result, span: value.span, name: None, task });
+        let (span_of_value, task) = (value.span, Task::Spawn);
+        self.later.push(Later::Shared(Shared {
+            ty: result,
+            span: span_of_value,
+            name: None,
+            task,
+            spawn: start,
+            pinned: None,
+        }));
         let work = self.task_closure(Task::Spawn, vec![], result, body);
         let func = self.task_func("spawn_task");
         let Some(TypeName::Record(task)) = self.task_type() else {
@@ -60,7 +68,7 @@ impl Body<'_, '_> {
             if let ast::StmtKind::Let { .. } = stmt.kind {
                 self.binding_in_parallel(stmt.span);
             }
-            let body = self.in_task(Task::Parallel, result, |body| {
+            let body = self.in_task(None, result, |body| {
                 let (stmt, leaves) = body.stmt(stmt);
                 body.ending_well(stmt.into_iter().collect(), leaves, result, span)
             });
@@ -104,7 +112,7 @@ impl Body<'_, '_> {
         };
         let mark = self.mark();
         let mut params = vec![];
-        let body = self.in_task(Task::Parallel, result, |body| {
+        let body = self.in_task(None, result, |body| {
             for name in ["from", "to"] {
                 params.push(body.declare(name, Types::INT, span, LocalKind::Hidden));
             }
@@ -166,7 +174,9 @@ impl Body<'_, '_> {
     /// What `parallel for` goes over, as a list.
     fn steps(&mut self, value: hir::Expr) -> hir::Expr {
         if let Ty::View(_) = self.ty(value.ty) {
-            self.scope_memory_in_task(value.span, None, Task::Parallel, false);
+            let (ty, span, task) = (value.ty, value.span, Task::Parallel);
+            let shared = Shared { ty, span, name: None, task, spawn: None, pinned: None };
+            self.scope_memory_in_task(ty, &shared);
             return self.error_expr(value.span);
         }
         let Some((key, item)) = self.is_map(value.ty) else { return value };
@@ -212,8 +222,15 @@ impl Body<'_, '_> {
         self.coerce(body, result, Reason::Branch)
     }
 
-    fn in_task<T>(&mut self, task: Task, result: TyId, check: impl FnOnce(&mut Self) -> T) -> T {
-        let frame = Frame { closure: true, task: Some(task), ..Frame::new(result) };
+    /// Checks what a task runs; without a `spawn`, one of a `parallel`.
+    fn in_task<T>(
+        &mut self,
+        spawn: Option<Spawn>,
+        result: TyId,
+        check: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let task = Some(if spawn.is_some() { Task::Spawn } else { Task::Parallel });
+        let frame = Frame { closure: true, task, spawn, ..Frame::new(result) };
         let mark = self.mark();
         self.frames.push(frame);
         let links = std::mem::take(&mut self.links);
@@ -258,11 +275,23 @@ impl Body<'_, '_> {
     // Messages.
 
     /// A local of the code around a task is used in it.
-    pub(super) fn check_capture(&mut self, id: LocalId, span: Span, changes: bool, task: Task) {
+    pub(super) fn check_capture(
+        &mut self,
+        id: LocalId,
+        span: Span,
+        changes: bool,
+        task: Task,
+        spawn: Option<Spawn>,
+    ) {
         let local = self.local(id);
         let (name, ty, declared) = (local.hir.name.clone(), local.hir.ty, local.hir.span);
         if !changes {
-            self.later.push(Later::Shared { ty, span, name: Some(name), task });
+            let pinned = match self.ty(ty) {
+                Ty::Pin(_) => self.pinned(id, declared),
+                _ => None,
+            };
+            let name = Some(name);
+            self.later.push(Later::Shared(Shared { ty, span, name, task, spawn, pinned }));
             return;
         }
         let message = format!("a task cannot assign `{name}`, which other code may use meanwhile");
@@ -301,34 +330,78 @@ impl Body<'_, '_> {
         self.report(diagnostic);
     }
 
-    /// `parallel` is over before any scope around it, so its statements may look at memory of a scope.
-    pub(super) fn check_shared(&mut self, ty: TyId, span: Span, name: Option<&str>, task: Task) {
-        let ty = self.infer.resolve(&mut self.c.types, ty);
-        if task == Task::Parallel && matches!(self.c.types.get(ty), Ty::View(_)) {
-            return;
-        }
-        if self.holds_scope_memory(ty) {
-            let pin = matches!(self.c.types.get(ty), Ty::Pin(_));
-            self.scope_memory_in_task(span, name, task, pin);
+    /// The variable that a pin pins, if its name still means the same and its value.
+    fn pinned(&self, pin: LocalId, declared: Span) -> Option<String> {
+        let name = crate::edits::pinned(self.c.sources, declared)?;
+        let object = self.find_local(name)?;
+        let fixed = matches!(self.local(object).kind, LocalKind::Let | LocalKind::Param);
+        (fixed && object.0 < pin.0).then(|| name.to_owned())
+    }
+
+    /// Finds the `spawn`s that a `parallel` could replace: those that use views only, of all memory of scopes.
+    pub(super) fn find_borrowing(&mut self, checks: &[Later]) {
+        for check in checks {
+            let Later::Shared(Shared { ty, name: Some(_), spawn: Some(spawn), .. }) = check else {
+                continue;
+            };
+            let ty = self.infer.resolve(&mut self.c.types, *ty);
+            let is_function = matches!(self.c.types.get(ty), Ty::Func { .. });
+            if is_function || !self.may_be_lent(ty) && self.holds_scope_memory(ty) {
+                self.unlendable.push(spawn.span);
+            }
         }
     }
 
-    fn scope_memory_in_task(&mut self, span: Span, name: Option<&str>, task: Task, pin: bool) {
-        let name = name.filter(|name| !name.is_empty());
-        if let (Some(name), true) = (name, pin) {
+    /// `parallel` is over before any scope around it, so its statements may look at memory of a scope.
+    fn may_be_lent(&self, ty: TyId) -> bool {
+        matches!(self.c.types.get(ty), Ty::View(_))
+    }
+
+    pub(super) fn check_shared(&mut self, shared: &Shared) {
+        let ty = self.infer.resolve(&mut self.c.types, shared.ty);
+        if shared.task == Task::Parallel && self.may_be_lent(ty) {
+            return;
+        }
+        if self.holds_scope_memory(ty) {
+            self.scope_memory_in_task(ty, shared);
+        }
+    }
+
+    fn scope_memory_in_task(&mut self, ty: TyId, shared: &Shared) {
+        let span = shared.span;
+        let name = shared.name.as_deref().filter(|name| !name.is_empty());
+        let is_pin = matches!(self.c.types.get(ty), Ty::Pin(_));
+        if let (Some(name), true) = (name, is_pin) {
             let message = format!("pin `{name}` belongs to the task that made it");
             let diagnostic = Diagnostic::error("M0403", message, span, "used by another task")
-                .why("a pin ends with the task that made it")
-                .help(format!("pin the object of `{name}` inside the new task"));
+                .why("a pin ends with the task that made it");
+            let diagnostic = match &shared.pinned {
+                Some(object) => diagnostic
+                    .help(format!("pin `{object}` inside the new task"))
+                    .edit(span, format!("pin({object})")),
+                None => diagnostic.help(format!("pin the object of `{name}` inside the new task")),
+            };
             self.report(diagnostic);
             return;
         }
-        if let (Some(name), Task::Spawn) = (name, task) {
+        if let (Some(name), Some(spawn)) = (name, shared.spawn) {
+            let told = (spawn.span, name.to_owned());
+            if self.told_of_spawn.contains(&told) {
+                return;
+            }
+            self.told_of_spawn.push(told);
             let message = format!("this task may outlive the scope that owns `{name}`");
-            let diagnostic = Diagnostic::error("M0401", message, span, "used by the task")
+            let mut diagnostic = Diagnostic::error("M0401", message, span, "used by the task")
                 .why("a task that `spawn` starts runs on when the scope has ended")
                 .help("`parallel { … }` finishes before the scope ends")
                 .help("or give the task a copy: `promote(…)`");
+            let parallel =
+                *self.ty(spawn.result) == Ty::Unit && !self.unlendable.contains(&spawn.span);
+            diagnostic.edits = crate::edits::without_task(self.c.sources, spawn.span, parallel);
+            if !parallel && !diagnostic.edits.is_empty() {
+                diagnostic =
+                    diagnostic.help("or leave `spawn` out, and it runs before what follows");
+            }
             self.report(diagnostic);
             return;
         }

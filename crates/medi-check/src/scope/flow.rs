@@ -17,7 +17,7 @@ use super::kinds::{Kind, Kinds};
 use super::live::{Live, first_use};
 use super::sets::{Classes, Set};
 use super::summary::{Clash, Fate, Native, Slot, Source, Summary, Symbol, native};
-use super::uses::{Runner, Uses};
+use super::uses::{self, Runner, Uses};
 use crate::mir::validate::targets;
 use crate::mir::{
     Function, FunctionId, Local, Operand, Program, Rvalue, ScopeId, Stmt, StmtKind, TerminatorKind,
@@ -80,8 +80,9 @@ pub enum Fault {
         callee: Option<(FunctionId, Fate)>,
     },
     Spawned {
-        value: Operand,
         loan: usize,
+        /// Where the task is started.
+        spawn: Span,
     },
     /// The function frees what the first looks into and uses the second, which looks into the same.
     Clash {
@@ -363,6 +364,19 @@ impl<'a> Flow<'a> {
     fn leaves_mark(&self, function: FunctionId, mark: Symbol) -> bool {
         let holds = &self.summaries[function.index()].holds;
         holds.iter().any(|(_, symbol)| *symbol == mark)
+    }
+
+    /// Where a function value that is made here starts a task with what it is given.
+    pub fn starts(&self) -> Option<Span> {
+        let mut stmts = self.function.blocks.iter().flat_map(|block| &block.stmts);
+        stmts.find_map(|stmt| {
+            let StmtKind::Assign(_, Rvalue::NewClosure { function, .. }) = &stmt.kind else {
+                return None;
+            };
+            let mut spawns = self.summaries[function.index()].spawns.iter();
+            let given = spawns.find(|(symbol, _)| matches!(symbol.source(), Source::Param(_)));
+            given.map(|(_, spawn)| *spawn)
+        })
     }
 
     fn mark(&self, mark: Symbol) -> Set {
@@ -1080,10 +1094,10 @@ impl<'a> Flow<'a> {
                 }
             }
         }
-        for (symbol, fate) in &summary.spawns {
+        for (symbol, spawn) in &summary.spawns {
             let loans = self.meant(state, *symbol, args);
-            let Source::Param(param) = symbol.source() else { continue };
-            self.spawned(&loans, &args[param as usize], fate, span, faults);
+            let spawn = if uses::spawns(self.program, function) { span } else { *spawn };
+            self.spawned(&loans, spawn, faults);
         }
         for (symbol, fate) in &summary.frees {
             for own in self.symbols_in(&self.meant(state, *symbol, args)) {
@@ -1094,13 +1108,11 @@ impl<'a> Flow<'a> {
         self.clashes(state, function, args, span, faults);
         for (value, given) in &summary.applies {
             let values = self.meant(state, *value, args);
-            let given_from = if given.is_mark() { *value } else { *given };
-            let Some(by) = self.given(given_from, args) else { continue };
             match given.is_mark() {
-                true => self.applied_inside(&values, by, faults),
+                true => self.applied_inside(&values, span, faults),
                 false => {
                     let given = self.meant(state, *given, args);
-                    self.applied(&values, &given, by, span, faults);
+                    self.applied(&values, &given, span, faults);
                 }
             }
         }
@@ -1251,7 +1263,7 @@ impl<'a> Flow<'a> {
         let mut outer = self.inner_of(callee).clone();
         for arg in args {
             let given = self.all_of(state, arg);
-            self.applied(&outer.clone(), &given, arg, span, faults);
+            self.applied(&outer.clone(), &given, span, faults);
         }
         for arg in args {
             let loans = self.outer_of(state, arg);
@@ -1280,8 +1292,7 @@ impl<'a> Flow<'a> {
             Native::Reads | Native::Mixes => {}
             Native::Spawns => {
                 for arg in args {
-                    let fate = Fate { span, name: None, into: None, through: None };
-                    self.spawned(&self.all_of(state, arg), arg, &fate, span, faults);
+                    self.spawned(&self.all_of(state, arg), span, faults);
                 }
             }
             Native::Unknown => {
@@ -1294,17 +1305,9 @@ impl<'a> Flow<'a> {
     }
 
     /// Function values that look into `value` are called with memory: one that starts a task gives it to the task.
-    fn applied(
-        &mut self,
-        value: &Set,
-        given: &Set,
-        by: &Operand,
-        span: Span,
-        faults: &mut Vec<Fault>,
-    ) {
+    fn applied(&mut self, value: &Set, given: &Set, span: Span, faults: &mut Vec<Fault>) {
         if value.meets(&self.mark(Symbol::STARTER)) {
-            let fate = Fate { span, name: None, into: None, through: None };
-            self.spawned(given, by, &fate, span, faults);
+            self.spawned(given, span, faults);
         }
         for value in self.symbols_in(value).into_iter().filter(|symbol| !symbol.is_mark()) {
             for given in self.symbols_in(given).into_iter().filter(|s| *s != Symbol::STARTER) {
@@ -1319,38 +1322,26 @@ impl<'a> Flow<'a> {
     }
 
     /// Function values that look into `value` are called with memory that the callee makes.
-    fn applied_inside(&mut self, value: &Set, by: &Operand, faults: &mut Vec<Fault>) {
+    fn applied_inside(&mut self, value: &Set, span: Span, faults: &mut Vec<Fault>) {
         if let Some(mark) = self.symbols.get(&Symbol::STARTER).filter(|mark| value.contains(**mark))
         {
-            faults.push(Fault::Spawned { value: by.clone(), loan: *mark });
+            faults.push(Fault::Spawned { loan: *mark, spawn: span });
         }
         for value in self.symbols_in(value).into_iter().filter(|symbol| !symbol.is_mark()) {
             self.summary.applies.insert((value, Symbol::STARTER));
         }
     }
 
-    fn spawned(
-        &mut self,
-        loans: &Set,
-        value: &Operand,
-        fate: &Fate,
-        span: Span,
-        faults: &mut Vec<Fault>,
-    ) {
+    fn spawned(&mut self, loans: &Set, spawn: Span, faults: &mut Vec<Fault>) {
         for loan in loans.iter() {
             match self.loans[loan].kind {
-                LoanKind::Symbol(Symbol::PIN) => {
-                    faults.push(Fault::Spawned { value: value.clone(), loan });
-                }
+                LoanKind::Symbol(Symbol::PIN) => faults.push(Fault::Spawned { loan, spawn }),
                 LoanKind::Symbol(Symbol::STARTER) => {}
                 LoanKind::Symbol(symbol) => {
-                    let fate = Fate { span, ..fate.clone() };
-                    self.summary.spawns.entry(symbol).or_insert(fate);
+                    self.summary.spawns.entry(symbol).or_insert(spawn);
                 }
                 // What the task is to own is moved to it, and not looked into any more.
-                LoanKind::Scope(_) | LoanKind::Owned => {
-                    faults.push(Fault::Spawned { value: value.clone(), loan });
-                }
+                LoanKind::Scope(_) | LoanKind::Owned => faults.push(Fault::Spawned { loan, spawn }),
             }
         }
     }
@@ -1414,21 +1405,18 @@ impl<'a> Flow<'a> {
         }
         for (value, given) in &summary.applies {
             let values = self.given_to(state, *value, captures);
-            let given_from = if given.is_mark() { *value } else { *given };
-            let Some(by) = self.given(given_from, captures) else { continue };
             match given.is_mark() {
-                true => self.applied_inside(&values, by, faults),
+                true => self.applied_inside(&values, span, faults),
                 false => {
                     let given = self.given_to(state, *given, captures);
-                    self.applied(&values, &given, by, span, faults);
+                    self.applied(&values, &given, span, faults);
                 }
             }
         }
-        for (symbol, fate) in &summary.spawns {
+        for (symbol, spawn) in &summary.spawns {
             if let Source::Capture(capture) = symbol.source() {
-                let value = &captures[capture as usize];
-                let loans = self.captured(state, *symbol, value);
-                self.spawned(&loans, value, fate, span, faults);
+                let loans = self.captured(state, *symbol, &captures[capture as usize]);
+                self.spawned(&loans, *spawn, faults);
             }
         }
         for (symbol, span) in &summary.writes {

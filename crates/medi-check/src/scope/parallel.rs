@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use medi_syntax::diagnostic::Diagnostic;
+use medi_syntax::diagnostic::{Diagnostic, Edit};
 use medi_syntax::source::{SourceMap, Span};
 
 use super::flow::{Flow, LoanKind, Point, State, local_of};
@@ -60,6 +60,8 @@ struct Pair {
     first: Write,
     second: Write,
     at: Span,
+    /// The `parallel`: here, or in a function that is called here.
+    parallel: Span,
     /// Both are in that function.
     callee: Option<FunctionId>,
     /// Two steps of a `parallel for` do the same.
@@ -113,7 +115,8 @@ pub fn races(flow: &Flow, summaries: &[Summary]) -> Races {
         for first in symbols(&pair.first.loans) {
             for second in symbols(&pair.second.loans) {
                 if first != second {
-                    let race = Race { first: pair.first.span, second: pair.second.span };
+                    let (one, other) = (pair.first.span, pair.second.span);
+                    let race = Race { first: one, second: other, at: pair.parallel };
                     races.entry((first, second)).or_insert(race);
                 }
             }
@@ -135,11 +138,12 @@ fn message(words: &Words, pair: &Pair) -> Diagnostic {
     if let Some(callee) = pair.callee {
         let callee = &words.flow.program.functions[callee.index()];
         let label = format!("`{}` writes both at the same time", callee.name);
-        return Diagnostic::error("M0402", message, pair.at, label)
+        let diagnostic = Diagnostic::error("M0402", message, pair.at, label)
             .label(first.span, "one task writes here")
             .label(second.span, "another writes here")
             .why(why)
             .help(format!("give it two parts: `let (l, r) = {bare}.split_at(n)`"));
+        return one_by_one(words, diagnostic, pair);
     }
     if pair.steps {
         let message = format!("two steps of this loop may write the same element of {name}");
@@ -149,26 +153,34 @@ fn message(words: &Words, pair: &Pair) -> Diagnostic {
             .help(format!(
                 "with `for i in 0..n`, write `{bare}[i]`, or only `{bare}.slice(i * size, (i + 1) * size)`"
             ))
-            .help("or leave `parallel` out, or use a view of `Atomic[int]`");
-        let loop_text = words.sources.text(pair.at);
-        return match loop_text.strip_prefix("parallel ") {
-            Some(rest) => {
-                let end = pair.at.start + (loop_text.len() - rest.len()) as u32;
-                diagnostic.edit(Span { end, ..pair.at }, "")
-            }
-            None => diagnostic,
-        };
+            .help("or use a view of `Atomic[int]`");
+        return one_by_one(words, diagnostic, pair);
     }
     let diagnostic = Diagnostic::error("M0402", message, second.span, format!("writes {other}"))
         .label(first.span, format!("writes {name} at the same time"))
         .why(why)
         .help(format!("give each its own part: `let (l, r) = {bare}.split_at(n)`"));
-    if first.value == second.value { halved(words, diagnostic, pair, bare) } else { diagnostic }
+    let halved = (first.value == second.value).then(|| halves(words, pair, bare)).flatten();
+    match halved {
+        Some(edits) => Diagnostic { edits, ..diagnostic },
+        None => one_by_one(words, diagnostic, pair),
+    }
 }
 
-/// Offers to give each of two statements one half of the view, where the names of the halves are free and each
-/// statement says the view's name once.
-fn halved(words: &Words, diagnostic: Diagnostic, pair: &Pair, view: &str) -> Diagnostic {
+/// Offers to do one thing after the other.
+fn one_by_one(words: &Words, diagnostic: Diagnostic, pair: &Pair) -> Diagnostic {
+    match crate::edits::without_parallel(words.sources, pair.parallel) {
+        Some(edit) => {
+            let diagnostic = diagnostic.help("or leave `parallel` out, and one follows the other");
+            Diagnostic { edits: vec![edit], ..diagnostic }
+        }
+        None => diagnostic,
+    }
+}
+
+/// Gives each of two statements one half of the view, where the names of the halves are free and each statement says the
+/// view's name once.
+fn halves(words: &Words, pair: &Pair, view: &str) -> Option<Vec<Edit>> {
     let text = &words.sources.file(pair.at.file).text;
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let says = |span: Span, name: &str| {
@@ -186,12 +198,11 @@ fn halved(words: &Words, diagnostic: Diagnostic, pair: &Pair, view: &str) -> Dia
         && words.sources.text(pair.at).starts_with("parallel")
         && indent.trim().is_empty();
     let places = words.find_word(one, view).zip(words.find_word(other, view));
-    let Some((first, second)) = places.filter(|(first, second)| fits && first != second) else {
-        return diagnostic;
-    };
+    let (first, second) = places.filter(|(first, second)| fits && first != second)?;
     let start = Span { end: pair.at.start, ..pair.at };
     let split = format!("let (l, r) = {view}.split_at(div(len({view}), 2))\n{indent}");
-    diagnostic.edit(start, split).edit(first, "l").edit(second, "r")
+    let edit = |span, replacement: &str| Edit { span, replacement: replacement.to_owned() };
+    Some(vec![edit(start, &split), edit(first, "l"), edit(second, "r")])
 }
 
 struct Finder<'f> {
@@ -254,7 +265,7 @@ impl<'f> Finder<'f> {
             let symbol = Symbol::Outer(Source::Capture(capture));
             if let Some(write) = self.write(state, symbol, true, captures, span) {
                 let (first, second) = (write.clone(), write);
-                pairs.push(Pair { first, second, at, callee: None, steps: true });
+                pairs.push(Pair { first, second, at, parallel: at, callee: None, steps: true });
             }
         }
     }
@@ -322,6 +333,7 @@ impl<'f> Finder<'f> {
                     first,
                     second,
                     at: stmt.span,
+                    parallel: race.at,
                     callee: Some(callee),
                     steps: false,
                 });
@@ -375,6 +387,7 @@ impl<'f> Finder<'f> {
                     first: one.clone(),
                     second: other,
                     at,
+                    parallel: at,
                     callee: None,
                     steps: false,
                 });

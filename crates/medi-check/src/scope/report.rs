@@ -156,11 +156,13 @@ impl<'a> Reporter<'a> {
             "returned here, but the memory is freed here",
         )
         .label(memory.span, words.belongs(memory));
-        let line = words.line(memory.span);
         let source = words.loan(memory);
         if source != value {
+            let looks = self.stored(victim, loan).unwrap_or(memory.span);
+            let line = words.line(looks);
             diagnostic = diagnostic.why(format!("{value} looks into {source} (line {line})"));
         } else {
+            let line = words.line(memory.span);
             diagnostic = diagnostic.why(format!("{value} is memory of the scope (line {line})"));
         }
         let _ = at;
@@ -222,19 +224,19 @@ impl<'a> Reporter<'a> {
         if let Ty::Own(_) = words.ty(memory.local) {
             return self.object_outlived(loan, victim, used, stored);
         }
-        let message = format!("{value} does not live long enough");
-        let mut diagnostic = Diagnostic::error("M0101", message, used, "used again here")
-            .label(memory.span, words.belongs(memory));
-        let mut why = format!(
+        let mut chain = format!(
             "freed at the end of this scope (line {end_line}), used again (line {used_line})"
         );
         if let Some(stored) = stored {
-            diagnostic = diagnostic.label(stored, "stored here");
-            why = format!("stored in {holder} (line {}), {why}", words.line(stored));
+            chain = format!("stored in {holder} (line {}), {chain}", words.line(stored));
         }
-        diagnostic
-            .why(why)
-            .help(format!("use {holder} before the scope ends, or keep a copy: `promote(…)`"))
+        let message = format!("{value} does not live long enough: {chain}");
+        let mut diagnostic = Diagnostic::error("M0101", message, used, "used again here")
+            .label(memory.span, words.belongs(memory));
+        if let Some(stored) = stored {
+            diagnostic = diagnostic.label(stored, "stored here");
+        }
+        diagnostic.help(format!("use {holder} before the scope ends, or keep a copy: `promote(…)`"))
     }
 
     /// A place at which the local got the loan.
@@ -244,7 +246,7 @@ impl<'a> Reporter<'a> {
             return Some(entry.span);
         }
         for (block, body) in flow.function.blocks.iter().enumerate() {
-            let mut state = flow.states[block].clone()?;
+            let Some(mut state) = flow.states[block].clone() else { continue };
             let mut replay = flow.replay();
             for (index, stmt) in body.stmts.iter().enumerate() {
                 replay.step(&mut state, Point { block, index }, &stmt.kind, stmt.span, &mut vec![]);
@@ -488,7 +490,21 @@ impl<'a> Reporter<'a> {
         if !scope || !alone || !self.words.sources.text(span).starts_with("free(") {
             return diagnostic;
         }
-        diagnostic.edit(span, "")
+        diagnostic.edit(self.with_space(span), "")
+    }
+
+    /// A statement that is to go, with the space before it where another follows, or with its line.
+    fn with_space(&self, span: Span) -> Span {
+        let text = &self.words.sources.file(span.file).text;
+        let (before, behind) = (&text[..span.start as usize], &text[span.end as usize..]);
+        let start = before.trim_end_matches([' ', '\t']);
+        let alone = (start.is_empty() || start.ends_with('\n')) && behind.starts_with('\n');
+        let follows = behind.starts_with([' ', '\n', '}']);
+        match () {
+            () if alone => Span { start: start.len() as u32, end: span.end + 1, ..span },
+            () if follows && !start.ends_with('\n') => Span { start: start.len() as u32, ..span },
+            () => span,
+        }
     }
 
     /// Offers to put a use of one line behind `else`.
@@ -605,11 +621,11 @@ impl<'a> Reporter<'a> {
                     _ => self.kept(&value, loan, into, span),
                 }
             }
-            Fault::Spawned { value, loan } => {
+            Fault::Spawned { loan, spawn } => {
                 if !self.tell(loan) {
                     return;
                 }
-                self.spawned(&value, loan, span)
+                self.spawned(loan, spawn, span)
             }
             Fault::Clash { function, freed, used, loan, clash } => {
                 if !self.tell(loan) {
@@ -777,33 +793,62 @@ impl<'a> Reporter<'a> {
             .help("give it memory of its own, or let it free after the last use")
     }
 
-    fn spawned(&self, value: &Operand, loan: usize, span: Span) -> Diagnostic {
+    fn spawned(&self, loan: usize, spawn: Span, span: Span) -> Diagnostic {
         let memory = &self.flow().loans[loan];
         let name = self.words.loan(memory);
-        let _ = value;
-        if memory.kind == LoanKind::Symbol(Symbol::STARTER) {
-            let message = "a task would be given memory that may end before the task does";
-            return Diagnostic::error("M0401", message, span, "called with memory of a scope here")
-                .label(memory.span, "this starts a task with what it is given")
-                .help("`parallel { … }` finishes before the scope ends");
+        let starter = memory.kind == LoanKind::Symbol(Symbol::STARTER);
+        let spawn = if starter { self.flow().starts().unwrap_or(spawn) } else { spawn };
+        let (code, message) = match memory.kind {
+            LoanKind::Symbol(Symbol::STARTER) => (
+                "M0401",
+                "a task would be given memory that may end before the task does".to_owned(),
+            ),
+            LoanKind::Symbol(Symbol::PIN) => (
+                "M0403",
+                "this task would use a pin, which belongs to the task that made it".to_owned(),
+            ),
+            LoanKind::Owned => {
+                ("M0401", format!("this task may still use {name} when it has been freed"))
+            }
+            _ => ("M0401", format!("this task may outlive the scope that owns {name}")),
+        };
+        let label = match () {
+            () if starter => "called with memory of a scope here",
+            () if spawn == span => "started here",
+            () => "given to the task here",
+        };
+        let mut diagnostic = Diagnostic::error(code, message, span, label);
+        if spawn != span && !self.words.sources.file(spawn.file).library {
+            diagnostic = diagnostic.label(spawn, "the task is started here");
         }
-        if memory.kind == LoanKind::Symbol(Symbol::PIN) {
-            let message = "this task would use a pin, which belongs to the task that made it";
-            return Diagnostic::error("M0403", message, span, "started here")
+        diagnostic = match memory.kind {
+            LoanKind::Symbol(Symbol::STARTER) => {
+                diagnostic.help("`parallel { … }` finishes before the scope ends")
+            }
+            LoanKind::Symbol(Symbol::PIN) => diagnostic
                 .label(memory.span, "this uses the pin")
                 .why("a pin ends with the task that made it")
-                .help("pin the object inside the new task");
-        }
-        if memory.kind == LoanKind::Owned {
-            let message = format!("this task may still use {name} when it has been freed");
-            return Diagnostic::error("M0401", message, span, "started here")
+                .help("pin the object inside the new task"),
+            LoanKind::Owned => diagnostic
                 .label(memory.span, self.words.belongs(memory))
                 .help(format!("let the task own it: use and free {name} within `spawn {{ … }}`"))
-                .help("or let `parallel { … }` run it, which ends before what follows");
+                .help("or let `parallel { … }` run it, which ends before what follows"),
+            _ => diagnostic
+                .label(memory.span, self.words.belongs(memory))
+                .help("`parallel { … }` finishes before the scope ends"),
+        };
+        self.here(diagnostic, spawn)
+    }
+
+    /// Offers to do here what the task would do.
+    fn here(&self, mut diagnostic: Diagnostic, spawn: Span) -> Diagnostic {
+        let sources = self.words.sources;
+        if !sources.file(spawn.file).library {
+            diagnostic.edits = crate::edits::without_task(sources, spawn, false);
         }
-        let message = format!("this task may outlive the scope that owns {name}");
-        Diagnostic::error("M0401", message, span, "started here")
-            .label(memory.span, self.words.belongs(memory))
-            .help("`parallel { … }` finishes before the scope ends")
+        if !diagnostic.edits.is_empty() {
+            diagnostic = diagnostic.help("or leave `spawn` out, and it runs before what follows");
+        }
+        diagnostic
     }
 }

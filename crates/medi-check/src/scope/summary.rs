@@ -75,6 +75,8 @@ pub struct Clash {
 pub struct Race {
     pub first: Span,
     pub second: Span,
+    /// The `parallel`.
+    pub at: Span,
 }
 
 pub type Races = BTreeMap<(Symbol, Symbol), Race>;
@@ -95,8 +97,8 @@ pub struct Summary {
     pub keeps: BTreeMap<Symbol, Fate>,
     /// Owned memory that is stored in an object, or given to a task: somebody else frees it.
     pub takes: BTreeMap<Symbol, Fate>,
-    /// Given to a task that may outlive the call.
-    pub spawns: BTreeMap<Symbol, Fate>,
+    /// Given to a task that may outlive the call, by the `spawn` there.
+    pub spawns: BTreeMap<Symbol, Span>,
     /// Function values of the first are called with memory of the second.
     pub applies: BTreeSet<(Symbol, Symbol)>,
     /// Written without atomics.
@@ -122,7 +124,7 @@ impl Summary {
             || more(&self.frees, &other.frees)
             || self.clashes.keys().any(|pair| !other.clashes.contains_key(pair))
             || more(&self.keeps, &other.keeps)
-            || more(&self.spawns, &other.spawns)
+            || self.spawns.keys().any(|symbol| !other.spawns.contains_key(symbol))
             || self.writes.keys().any(|symbol| !other.writes.contains_key(symbol))
             || self.races.keys().any(|pair| !other.races.contains_key(pair))
             || !self.applies.is_subset(&other.applies)

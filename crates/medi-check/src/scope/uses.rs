@@ -20,6 +20,11 @@ pub enum Runner {
 /// The function of lib/tasks.medi that starts a task.
 const SPAWN: &str = "spawn_task";
 
+/// Whether the function is the one that `spawn` calls.
+pub fn spawns(program: &Program, function: FunctionId) -> bool {
+    program.functions[function.index()].name.split('[').next() == Some(SPAWN)
+}
+
 /// The functions that tasks run.
 pub fn spawned(program: &Program) -> HashSet<FunctionId> {
     let mut found = HashSet::new();
@@ -62,8 +67,7 @@ fn runners(program: &Program, function: &Function) -> HashMap<Local, Runner> {
     }
     let runner = |stmt: &Stmt| match &stmt.kind {
         StmtKind::Assign(_, Rvalue::Call { function, .. }) => {
-            let name = &program.functions[function.index()].name;
-            (name.split('[').next() == Some(SPAWN)).then_some(Runner::Spawned)
+            spawns(program, *function).then_some(Runner::Spawned)
         }
         StmtKind::SetElem { array, .. } => {
             let given = local_of(array);

@@ -212,7 +212,9 @@ func work(bad: bool) -> int {
         title: "a task may outlive the scope whose memory it uses",
         explanation: "\
 A task that `spawn` starts runs on after the scope ends. `parallel` waits for its tasks, so it \
-may use the scope's memory.
+may use the scope's memory. Where each use of the task is a `join` in sight, the error offers to do \
+at once what the task would do; of tasks in a list, or that other functions join, nobody can tell \
+what should wait for them, and there is none.
 
 Wrong:
 
@@ -239,7 +241,8 @@ scope {
         explanation: "\
 Tasks that run at the same time may read the same view, or write disjoint ones. `split_at` makes \
 two disjoint views of one. The steps of a `parallel for` write where their number says: `v[i]`, or \
-all of `v.slice(i * size, (i + 1) * size)`.
+all of `v.slice(i * size, (i + 1) * size)`. The error offers halves where each of two statements \
+names the view once, and else to leave `parallel` out.
 
 Wrong:
 
@@ -266,7 +269,8 @@ parallel {
         title: "a pin is used by another task than the one that made it",
         explanation: "\
 A pin keeps an object in its place for the task that made it, and ends with it. Another task \
-makes its own.
+makes its own: the error offers that for `let p = pin(x)`, and for a pin within a function value to \
+do at once what the task would do.
 
 Wrong:
 
