@@ -126,7 +126,14 @@ pub(crate) fn run(heap: &HeapInner, kind: Kind) {
 
 /// Sweeps what no thread has taken since the last cycle, a few blocks at a time.
 fn sweep_in_background(heap: &HeapInner) {
-    while heap.space().sweep_some(SWEPT_AT_ONCE) {
+    loop {
+        let sweep = heap.space().start_sweeping(SWEPT_AT_ONCE);
+        if sweep.is_empty() {
+            return;
+        }
+        let start = Instant::now();
+        let found = sweep.run();
+        heap.space().end_sweeping(&found, start.elapsed());
         heap.share_space();
     }
 }

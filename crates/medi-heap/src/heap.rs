@@ -128,6 +128,18 @@ impl HeapInner {
         space
     }
 
+    /// The memory while no block is being swept without the lock: each is in a set.
+    pub fn space_at_rest(&self) -> MutexGuard<'_, Space> {
+        loop {
+            let space = self.space();
+            if !space.is_sweeping() {
+                return space;
+            }
+            drop(space);
+            thread::yield_now();
+        }
+    }
+
     /// Lets threads have the space that wait for it, between two steps of long work on it: the lock goes to whoever
     /// comes first, and that is who has just given it up.
     pub fn share_space(&self) {
@@ -455,7 +467,7 @@ impl Heap {
     /// What each type holds, by the last cycle: objects allocated since are not counted, and while a cycle runs, some
     /// that it finds dead still are. Largest first.
     pub fn census(&self) -> Vec<TypeUse> {
-        let space = self.0.space();
+        let space = self.0.space_at_rest();
         let types = self.0.types.read();
         let mut uses: Vec<(u64, u64)> = vec![(0, 0); types.len()];
         space.for_each_marked(|address| {

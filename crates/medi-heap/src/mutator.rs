@@ -13,6 +13,7 @@ use std::mem;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::address::ObjectRef;
@@ -539,7 +540,13 @@ impl Inner {
             let start = Instant::now();
             let (taken, due, behind) = {
                 let mut space = self.heap.space();
-                let taken = ask(&mut space, self.flip.get());
+                let mut taken = ask(&mut space, self.flip.get());
+                while taken.is_err() && space.ends_sweeping() {
+                    drop(space);
+                    thread::yield_now();
+                    space = self.heap.space();
+                    taken = ask(&mut space, self.flip.get());
+                }
                 if let Err(reason) = taken
                     && patience.ends(self.heap.allocated.load(Ordering::Relaxed), space.limit)
                 {

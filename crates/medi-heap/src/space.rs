@@ -5,16 +5,16 @@
 //! cycle found something live in it and nobody has looked for its holes since), *swept* (its holes' metadata
 //! is zero), *dense* (swept, with next to no holes), *in use* (a thread took it and no cycle has sorted it since),
 //! or *retired* (the moving mode emptied it). A thread that takes an unswept block sweeps it; the collector's
-//! thread sweeps what nobody takes.
+//! thread sweeps what nobody takes, and has the block for itself meanwhile.
 //!
 //! The space also keeps the ledgers: what is held from the system plus what the embedder charges must stay
-//! under the limit. One lock guards it all; the collector takes it for a few blocks at a time, so that no thread
-//! waits long for it.
+//! under the limit. One lock guards it all; the collector takes it for a few blocks at a time and sweeps without it,
+//! so that no thread waits long for it.
 
 use std::collections::VecDeque;
-use std::mem;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
+use std::{iter, mem};
 
 use crate::block_set::{BlockIndex, BlockSet};
 use crate::coverage::{Coverage, starts};
@@ -97,6 +97,66 @@ pub(crate) const PROGRESS: u64 = 50;
 /// So many stalls in a row, with nine tenths of the time spent collecting, and the heap counts as full.
 const SPIRAL_STALLS: u32 = 8;
 
+/// How blocks are swept as long as no cycle changes the mark.
+struct Sweeper {
+    geometry: Geometry,
+    mark: u8,
+    undecided: bool,
+    poisoned: bool,
+}
+
+impl Sweeper {
+    /// Looks for the holes of a block and zeroes their metadata.
+    ///
+    /// # Safety
+    /// The block was unswept, and is the caller's alone.
+    unsafe fn sweep(&self, block: BlockIndex) -> Coverage {
+        // SAFETY: the block has been in use, so its slab is committed.
+        let metadata = unsafe { self.geometry.block_metadata(block) };
+        let coverage = if self.undecided {
+            let coverage = Coverage::read_swept(metadata);
+            coverage.clear_uncovered_shared(metadata);
+            coverage
+        } else {
+            // SAFETY: nobody allocates in the block, the marker changes nothing in unswept ones, and the caller
+            // keeps out everyone else (I2).
+            let metadata = unsafe { self.geometry.block_metadata_mut(block) };
+            let coverage = Coverage::read(metadata, self.mark);
+            coverage.clear_uncovered(metadata);
+            coverage
+        };
+        if self.poisoned {
+            let address = self.geometry.block_address(block);
+            for (start, end) in coverage.holes() {
+                // SAFETY: nothing live covers these granules (I4).
+                unsafe { poison::fill(address + start * GRANULE, (end - start) * GRANULE) };
+            }
+        }
+        coverage
+    }
+}
+
+/// Blocks that the collector's thread sweeps.
+pub(crate) struct Sweep {
+    blocks: Vec<BlockIndex>,
+    sweeper: Sweeper,
+}
+
+impl Sweep {
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// Sweeps them; returns how many granules are free in each.
+    pub fn run(self) -> Vec<(BlockIndex, usize)> {
+        let free = |block: &BlockIndex| {
+            // SAFETY: the blocks were unswept, and no set has them: they are this thread's.
+            unsafe { self.sweeper.sweep(*block) }.free_granules()
+        };
+        self.blocks.iter().map(|block| (*block, free(block))).collect()
+    }
+}
+
 /// The memory of a heap. One lock guards it.
 pub(crate) struct Space {
     pub geometry: Geometry,
@@ -130,6 +190,8 @@ pub(crate) struct Space {
     free: BlockSet,
     given_back: BlockSet,
     unswept: BlockSet,
+    /// Unswept blocks that the collector's thread is sweeping.
+    sweeping: Vec<BlockIndex>,
     swept: BlockSet,
     /// Bytes of the holes of swept blocks.
     swept_holes: u64,
@@ -189,6 +251,7 @@ impl Space {
             free: BlockSet::default(),
             given_back: BlockSet::default(),
             unswept: BlockSet::default(),
+            sweeping: Vec::new(),
             swept: BlockSet::default(),
             swept_holes: 0,
             dense: BlockSet::default(),
@@ -261,7 +324,7 @@ impl Space {
 
     /// Takes up to `count` free blocks away, the highest first; they are nobody's until they were given back.
     pub fn withdraw_free(&mut self, count: usize) -> Vec<BlockIndex> {
-        let mut blocks: Vec<_> = std::iter::from_fn(|| self.free.take_last()).take(count).collect();
+        let mut blocks: Vec<_> = iter::from_fn(|| self.free.take_last()).take(count).collect();
         blocks.reverse();
         self.least_free = self.least_free.min(self.free.len());
         blocks
@@ -351,31 +414,20 @@ impl Space {
         (found, ns)
     }
 
-    /// Looks for the holes of a block and zeroes their metadata.
+    /// Sweeps a block that is in no set, under the lock.
     fn sweep(&mut self, block: BlockIndex) -> Coverage {
         self.totals.swept_blocks += 1;
-        // SAFETY: the block has been in use, so its slab is committed.
-        let metadata = unsafe { self.geometry.block_metadata(block) };
-        let coverage = if self.undecided {
-            let coverage = Coverage::read_swept(metadata);
-            coverage.clear_uncovered_shared(metadata);
-            coverage
-        } else {
-            // SAFETY: nobody allocates in an unswept block, the marker changes nothing in it, and this lock keeps
-            // out everyone else (I2).
-            let metadata = unsafe { self.geometry.block_metadata_mut(block) };
-            let coverage = Coverage::read(metadata, self.mark);
-            coverage.clear_uncovered(metadata);
-            coverage
-        };
-        if self.poisoned {
-            let address = self.geometry.block_address(block);
-            for (start, end) in coverage.holes() {
-                // SAFETY: nothing live covers these granules (I4).
-                unsafe { poison::fill(address + start * GRANULE, (end - start) * GRANULE) };
-            }
+        // SAFETY: the block was unswept, and the lock keeps out everyone else.
+        unsafe { self.sweeper().sweep(block) }
+    }
+
+    fn sweeper(&self) -> Sweeper {
+        Sweeper {
+            geometry: self.geometry,
+            mark: self.mark,
+            undecided: self.undecided,
+            poisoned: self.poisoned,
         }
-        coverage
     }
 
     fn reopen(&mut self, block: BlockIndex) -> BlockIndex {
@@ -516,21 +568,38 @@ impl Space {
         self.external = self.external.saturating_sub(bytes);
     }
 
-    /// Sweeps up to `count` of the blocks that nobody has swept since the last cycle. False: none is left.
-    pub fn sweep_some(&mut self, count: usize) -> bool {
-        let start = Instant::now();
-        for _ in 0..count {
-            let Some(block) = self.unswept.take_first() else { break };
-            let coverage = self.sweep(block);
-            if coverage.free_granules() < DENSE_GRANULES {
-                self.dense.insert(block);
+    /// Takes up to `count` of the blocks that nobody has swept since the last cycle, for the collector's thread to
+    /// sweep without the lock. No block is left when there are none.
+    pub fn start_sweeping(&mut self, count: usize) -> Sweep {
+        debug_assert!(self.sweeping.is_empty(), "only one thread sweeps in the background");
+        let blocks: Vec<_> = iter::from_fn(|| self.unswept.take_first()).take(count).collect();
+        self.sweeping.clone_from(&blocks);
+        Sweep { blocks, sweeper: self.sweeper() }
+    }
+
+    /// Makes the holes usable that were found.
+    pub fn end_sweeping(&mut self, found: &[(BlockIndex, usize)], took: Duration) {
+        self.sweeping.clear();
+        self.totals.swept_blocks += found.len() as u64;
+        self.totals.sweep_ns += took.as_nanos() as u64;
+        for (block, free_granules) in found {
+            if *free_granules < DENSE_GRANULES {
+                self.dense.insert(*block);
             } else {
-                self.swept.insert(block);
-                self.swept_holes += coverage.free_bytes();
+                self.swept.insert(*block);
+                self.swept_holes += (free_granules * GRANULE) as u64;
             }
         }
-        self.totals.sweep_ns += start.elapsed().as_nanos() as u64;
-        self.unswept.len() > 0
+    }
+
+    /// True while the last blocks that nobody has swept are being swept without the lock.
+    pub fn ends_sweeping(&self) -> bool {
+        self.is_sweeping() && self.unswept.len() == 0
+    }
+
+    /// True while blocks are being swept without the lock: they are in no set.
+    pub fn is_sweeping(&self) -> bool {
+        !self.sweeping.is_empty()
     }
 
     /// Bytes that can still be allocated in blocks under a limit, once everything is swept; without one, as much as
@@ -616,7 +685,7 @@ impl Space {
         } else if self.geometry.is_small(address) {
             let block = self.geometry.block_of(address);
             let used = [&self.in_use, &self.unswept, &self.swept, &self.dense];
-            used.iter().any(|set| set.contains(block))
+            used.iter().any(|set| set.contains(block)) || self.sweeping.contains(&block)
         } else {
             self.large.spans.find(address).is_some()
         }
