@@ -104,6 +104,8 @@ pub(crate) fn run(heap: &HeapInner, kind: Kind) {
         // SAFETY: all threads are held, and nothing has been swept.
         unsafe { verify::check_writes(heap, &types, cycle.liveness, &written) };
     }
+    heap.inbox.recycle(written);
+    heap.inbox.free_spare();
     cycle.sort(marked);
     cycle.times.whole = cycle.started.elapsed();
     if options.moving {
@@ -348,6 +350,7 @@ impl<'a> Cycle<'a> {
         let mut marker = Marker::new(&job);
         // SAFETY: every thread has passed the flip.
         unsafe { cycle.mark(&mut marker, &types, &written, &mut Some(full_marker)) };
+        heap.inbox.recycle(written);
         let (marked, weak_cells) = marker.finish();
         // SAFETY: the gate is closed, and the cells are live.
         unsafe { cycle.forget_dead(&weak_cells) };
@@ -407,7 +410,7 @@ impl<'a> Cycle<'a> {
         let heap = self.heap;
         self.pass(Request::End);
         heap.set_shading(false);
-        heap.inbox.take_shades();
+        heap.inbox.recycle(heap.inbox.take_shades());
         heap.weak_gate.open();
     }
 
@@ -560,12 +563,14 @@ unsafe fn load(slot: *mut usize) -> usize {
 
 /// Adds what was handed over to what is to be marked.
 fn take_mail(heap: &HeapInner, marker: &mut Marker, outer: &mut Option<&mut Marker>) {
-    for address in heap.inbox.take_shades().iter().flatten() {
+    let shades = heap.inbox.take_shades();
+    for address in shades.iter().flatten() {
         marker.root(*address);
         if let Some(outer) = outer {
             outer.root(*address);
         }
     }
+    heap.inbox.recycle(shades);
 }
 
 /// Makes weak references to dead objects nil.

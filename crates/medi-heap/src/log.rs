@@ -7,6 +7,7 @@
 //! to grow, and when a handshake asks for them.
 
 use std::cell::RefCell;
+use std::mem;
 
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -61,10 +62,10 @@ impl Log {
     pub fn note(&self, inbox: &Inbox, flip: u64, written: Written) {
         let mut chunk = self.written.borrow_mut();
         if chunk.len() + 2 > CHUNK {
-            inbox.mail().written[flip as usize % 2].push(std::mem::take(&mut chunk));
+            inbox.mail().written[flip as usize % 2].push(mem::take(&mut chunk));
         }
         if chunk.capacity() == 0 {
-            chunk.reserve_exact(CHUNK);
+            *chunk = inbox.empty_chunk();
         }
         match written {
             Written::Object(address) => chunk.push(address),
@@ -80,10 +81,10 @@ impl Log {
         }
         let mut chunk = self.shades.borrow_mut();
         if chunk.len() == CHUNK {
-            inbox.mail().shades.push(std::mem::take(&mut chunk));
+            inbox.mail().shades.push(mem::take(&mut chunk));
         }
         if chunk.capacity() == 0 {
-            chunk.reserve_exact(CHUNK);
+            *chunk = inbox.empty_chunk();
         }
         chunk.push(address);
     }
@@ -116,6 +117,10 @@ pub(crate) struct Mail {
     /// By the parity of the epoch's flip: while some threads are in the old epoch, others write in the next.
     written: [Vec<Chunk>; 2],
     shades: Vec<Chunk>,
+    /// Empty chunks, to be filled again: those that the collector has read.
+    spare: Vec<Chunk>,
+    /// How many chunks it has read since it looked last how many to keep.
+    read: usize,
 }
 
 /// Where threads put it. The lock is held for moments, and nothing is locked under it.
@@ -154,21 +159,50 @@ impl Inbox {
         }
     }
 
+    fn empty_chunk(&self) -> Chunk {
+        let spare = self.mail().spare.pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(CHUNK))
+    }
+
+    /// Keeps chunks for threads to fill again. A thread that asks the system for memory instead may have to wait, as that
+    /// changes the address space; and giving much of it back holds up all that run.
+    pub fn recycle(&self, chunks: Vec<Chunk>) {
+        let mut mail = self.mail();
+        for mut chunk in chunks {
+            if chunk.capacity() == CHUNK {
+                chunk.clear();
+                mail.spare.push(chunk);
+                mail.read += 1;
+            }
+        }
+    }
+
+    /// Frees the chunks beyond as many as were read since the last call.
+    pub fn free_spare(&self) {
+        let _free = {
+            let mut mail = self.mail();
+            let kept = mem::take(&mut mail.read).min(mail.spare.len());
+            mail.spare.split_off(kept)
+        };
+    }
+
     /// Takes what was written in the epoch that started with `flip`.
     pub fn take_written(&self, flip: u64) -> Vec<Chunk> {
-        std::mem::take(&mut self.mail().written[flip as usize % 2])
+        mem::take(&mut self.mail().written[flip as usize % 2])
     }
 
     /// Takes what has to be marked.
     pub fn take_shades(&self) -> Vec<Chunk> {
         let mut mail = self.mail();
         self.crowded.store(false, Ordering::Relaxed);
-        std::mem::take(&mut mail.shades)
+        mem::take(&mut mail.shades)
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -201,6 +235,29 @@ mod tests {
         log.hand_over_shades(&inbox);
         let shades: usize = inbox.take_shades().iter().map(Vec::len).sum();
         assert_eq!(shades, 2 * CHUNK + 2);
+    }
+
+    #[test]
+    fn chunks_that_were_read_are_filled_again_as_many_as_are_in_use() {
+        let (log, inbox) = (Log::default(), Inbox::default());
+        let fill = |chunks: usize| {
+            (0..chunks * CHUNK).for_each(|_| log.shade(&inbox, 16));
+            log.hand_over_shades(&inbox);
+            let shades = inbox.take_shades();
+            assert_eq!(shades.iter().map(Vec::len).sum::<usize>(), chunks * CHUNK);
+            let places: HashSet<_> = shades.iter().map(|chunk| chunk.as_ptr()).collect();
+            inbox.recycle(shades);
+            inbox.free_spare();
+            places
+        };
+        let first = fill(6);
+        assert!(fill(4).is_subset(&first));
+        assert_eq!(inbox.mail().spare.len(), 4, "two that nobody needed are freed");
+        inbox.shade(16);
+        inbox.recycle(inbox.take_shades());
+        assert_eq!(inbox.mail().spare.len(), 4, "small chunks are nobody's");
+        inbox.free_spare();
+        assert_eq!(inbox.mail().spare.len(), 0);
     }
 
     #[test]

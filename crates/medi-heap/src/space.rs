@@ -34,7 +34,7 @@ const COMMIT_SLABS: u32 = 16;
 /// A block with fewer free granules than this is as good as full.
 const DENSE_GRANULES: usize = BLOCK_GRANULES / 64;
 /// How many dense blocks a thread sweeps in vain before it rather takes an empty one.
-const SWEEPS: usize = 8;
+const SWEEPS: usize = 4;
 /// The least memory that a heap can work in.
 pub(crate) const LEAST_LIMIT: u64 = 1 << 20;
 
