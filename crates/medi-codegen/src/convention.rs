@@ -2,8 +2,9 @@
 //!
 //! Compiled functions use the `tail` convention with the context first, then the closure object of a
 //! closure, then the address of a result area when the result does not fit in registers, then the
-//! arguments' scalars. Stubs keep every register and answer through the context. Native functions follow
-//! the C convention.
+//! arguments' scalars. Stubs keep every register, take words in float registers and answer through the context; those
+//! that raise an error take the context and two words in the registers of the C convention. Native functions follow
+//! that convention.
 
 use cranelift_codegen::ir::{self, AbiParam, Signature, types};
 use cranelift_codegen::isa::CallConv;
@@ -57,11 +58,17 @@ pub fn signature(layouts: &Layouts, closure: bool, params: &[TyId], result: TyId
     signature
 }
 
-/// Context and so many words in; the answer is in the context. A stub that has fewer than two does not look
-/// at the registers of the others.
+/// So many words in, each in a float register; the answer is in the context.
 pub fn stub_signature(words: usize) -> Signature {
     let mut signature = Signature::new(CallConv::PreserveAll);
-    signature.params.resize(1 + words, AbiParam::new(types::I64));
+    signature.params.resize(words, AbiParam::new(types::F64));
+    signature
+}
+
+/// Context and two words in, and no way back.
+pub fn raise_signature() -> Signature {
+    let mut signature = Signature::new(CallConv::PreserveAll);
+    signature.params.resize(3, AbiParam::new(types::I64));
     signature
 }
 

@@ -65,6 +65,8 @@ pub struct Options {
     pub check_all_arithmetic: bool,
     /// Write the machine code of these functions to standard error; of all functions for an empty list.
     pub show_code: Option<Vec<String>>,
+    /// For measurements: start each function so many bytes, a multiple of 16, later than it would.
+    pub code_offset: usize,
     /// For tests of tests: leave one reference out of each stack map.
     pub plant_lost_root: bool,
     /// Native functions that the runtime's table does not have: symbol, address, and whether it is a leaf,

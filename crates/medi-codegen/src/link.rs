@@ -78,14 +78,16 @@ pub fn link(unit: &Unit<'_>, objects: &mut [Object]) -> Result<Linked, CompileEr
         (format!("to {}", native.symbol), code)
     });
     let exits: Vec<_> = exits.collect();
-    let room = |len: usize| len.next_multiple_of(64);
+    let offset = unit.options.code_offset;
+    let room = |len: usize| (offset + len).next_multiple_of(64);
     let total: usize = objects.iter().map(|object| room(object.code.len())).sum::<usize>()
         + stubs.iter().chain(&exits).map(|(_, code)| room(code.len())).sum::<usize>();
     let window = if debug::wanted(unit.options) { Window::Private } else { Window::Shared };
     let mut memory = CodeMemory::new(total, window).map_err(CompileError::Memory)?;
     let mut place = |len: usize| {
         let full = || CompileError::Memory(std::io::ErrorKind::OutOfMemory.into());
-        memory.take(len).ok_or_else(full)
+        let space = memory.take(offset + len).ok_or_else(full)?;
+        Ok(Space { address: space.address + offset, len })
     };
     let spaces: Vec<Space> =
         objects.iter().map(|object| place(object.code.len())).collect::<Result<_, _>>()?;

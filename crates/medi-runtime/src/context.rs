@@ -35,8 +35,6 @@ pub struct Context {
     pub raised: u64,
     /// Results of a native function that returns more than one scalar.
     pub results: [u64; MAX_RESULTS],
-    /// What [`Stub::Barrier`] is told.
-    pub store: Store,
     /// String literals, then empty arrays in the order of [`crate::shape::Shapes::arrays`]: one reference each, roots
     /// of the heap.
     pub literals: *mut usize,
@@ -66,7 +64,6 @@ impl Context {
             activation: ptr::null(),
             raised: 0,
             results: [0; MAX_RESULTS],
-            store: Store::default(),
             literals: ptr::null_mut(),
             stubs,
             region_base: 0,
@@ -84,19 +81,7 @@ impl Context {
     }
 }
 
-/// A store of a reference that is about to be made.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-#[repr(C)]
-pub struct Store {
-    /// Stored into.
-    pub object: usize,
-    /// The address of the word that is written.
-    pub slot: usize,
-    /// What is stored; 0 for nil.
-    pub value: usize,
-}
-
-/// Runtime functions that compiled code calls through the context, all `extern "C" fn(*mut Context, u64, u64) -> u64`.
+/// Runtime functions that compiled code calls through the context, all [`StubFn`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
 pub enum Stub {
@@ -106,9 +91,9 @@ pub enum Stub {
     AllocateArray,
     /// A thread comes to its safepoint.
     Safepoint,
-    /// Tells the collector of the store of a reference that [`Context::store`] describes, into an object whose
-    /// colour is not the one to skip. The store follows, with no safepoint in between. Arguments would take
-    /// registers from the code around every barrier, also where it does not come here.
+    /// (object, address of the word that is written, what is stored or 0 for nil): tells the collector of the store
+    /// of a reference into an object whose colour is not the one to skip. The store follows, with no safepoint in
+    /// between.
     Barrier,
     /// (stack pointer): stack overflow when it is below [`Context::stack_floor`]; else somebody asked for a
     /// safepoint, and [`Context::stack_limit`] goes back to the floor.
@@ -121,7 +106,15 @@ pub enum Stub {
 
 impl Stub {
     pub const COUNT: usize = 7;
+
+    /// Whether it always stops the program.
+    pub const fn raises(self) -> bool {
+        matches!(self, Stub::RaiseIndex | Stub::RaiseTrap)
+    }
 }
+
+/// What is behind a [`Stub`]. One with fewer than three arguments does not look at the others.
+pub type StubFn = unsafe extern "C" fn(*mut Context, u64, u64, u64) -> u64;
 
 /// One run of compiled code that called native code that called compiled code again: joins the two runs
 /// of frames for a walk.
@@ -146,9 +139,6 @@ pub mod offsets {
     pub const ENTRY_FP: usize = offset_of!(Context, entry_fp);
     pub const RAISED: usize = offset_of!(Context, raised);
     pub const RESULTS: usize = offset_of!(Context, results);
-    pub const STORE_OBJECT: usize = offset_of!(Context, store.object);
-    pub const STORE_SLOT: usize = offset_of!(Context, store.slot);
-    pub const STORE_VALUE: usize = offset_of!(Context, store.value);
     pub const REGION_BASE: usize = offset_of!(Context, region_base);
     pub const REGION_TAGS: usize = offset_of!(Context, region_tags);
     pub const LITERALS: usize = offset_of!(Context, literals);

@@ -49,8 +49,8 @@ thread_local! {
     static CURRENT: Cell<*mut Context> = const { Cell::new(ptr::null_mut()) };
 }
 
-/// The context of the compiled code that this thread is in or was called from; null outside.
-pub fn current() -> *mut Context {
+/// The context of the compiled code that this thread is in or was called from; null outside. Stubs ask, too.
+pub extern "C" fn current() -> *mut Context {
     CURRENT.get()
 }
 

@@ -9,13 +9,11 @@ use medi_heap::{ObjectRef, TypeId, layout};
 
 use crate::call::Call;
 use crate::check;
-use crate::context::{Context, Store, Stub};
+use crate::context::{Context, Stub, StubFn};
 use crate::error::{RuntimeError, codes};
 use crate::stack;
 use crate::thread::Stop;
 use crate::trap::{self, TrapCode};
-
-type StubFn = unsafe extern "C" fn(*mut Context, u64, u64) -> u64;
 
 /// What goes into [`Context::stubs`].
 pub fn addresses() -> [usize; Stub::COUNT] {
@@ -44,14 +42,14 @@ fn answer(call: Call, allocated: Result<ObjectRef, medi_heap::OutOfMemory>) -> u
 
 /// # Safety
 /// For all stubs: called by compiled code (or by the entry's trap path) with its own context.
-unsafe extern "C" fn allocate(context: *mut Context, ty: u64, bytes: u64) -> u64 {
+unsafe extern "C" fn allocate(context: *mut Context, ty: u64, bytes: u64, _: u64) -> u64 {
     // SAFETY: the caller's promise.
     let call = unsafe { Call::new(context) };
     call.collect_for_watch();
     answer(call, call.mutator().alloc_slow(TypeId(ty as u32), bytes as usize))
 }
 
-unsafe extern "C" fn allocate_array(context: *mut Context, ty: u64, len: u64) -> u64 {
+unsafe extern "C" fn allocate_array(context: *mut Context, ty: u64, len: u64, _: u64) -> u64 {
     // SAFETY: the caller's promise.
     let call = unsafe { Call::new(context) };
     if (len as i64) < 0 {
@@ -67,7 +65,7 @@ unsafe extern "C" fn allocate_array(context: *mut Context, ty: u64, len: u64) ->
     answer(call, array)
 }
 
-unsafe extern "C" fn safepoint(context: *mut Context, _: u64, _: u64) -> u64 {
+unsafe extern "C" fn safepoint(context: *mut Context, _: u64, _: u64, _: u64) -> u64 {
     // SAFETY: the caller's promise.
     let call = unsafe { Call::new(context) };
     if trap::interrupted() {
@@ -82,31 +80,31 @@ unsafe extern "C" fn safepoint(context: *mut Context, _: u64, _: u64) -> u64 {
     0
 }
 
-unsafe extern "C" fn barrier(context: *mut Context, _: u64, _: u64) -> u64 {
+unsafe extern "C" fn barrier(context: *mut Context, object: u64, slot: u64, value: u64) -> u64 {
     // SAFETY: the caller's promise.
-    let (call, Store { object, slot, value }) = unsafe { (Call::new(context), (*context).store) };
-    if let Some(object) = ObjectRef::from_address(object) {
+    let call = unsafe { Call::new(context) };
+    if let Some(object) = ObjectRef::from_address(object as usize) {
         // SAFETY: compiled code is about to store this reference there.
-        unsafe { call.mutator().write_barrier(object, slot, value) };
+        unsafe { call.mutator().write_barrier(object, slot as usize, value as usize) };
     }
     0
 }
 
-unsafe extern "C" fn stack_check(context: *mut Context, sp: u64, _: u64) -> u64 {
+unsafe extern "C" fn stack_check(context: *mut Context, sp: u64, _: u64, _: u64) -> u64 {
     // SAFETY: the caller's promise.
     let floor = unsafe { (*context).stack_floor };
     if (sp as usize) < floor {
         // SAFETY: as above; 0 stands for no operand.
-        return unsafe { raise_trap(context, TrapCode::StackOverflow as u64, 0) };
+        return unsafe { raise_trap(context, TrapCode::StackOverflow as u64, 0, 0) };
     }
     // SAFETY: as above.
     unsafe {
         (*context).stack_limit.store(floor, Ordering::Relaxed);
-        safepoint(context, 0, 0)
+        safepoint(context, 0, 0, 0)
     }
 }
 
-unsafe extern "C" fn raise_index(context: *mut Context, index: u64, len: u64) -> u64 {
+unsafe extern "C" fn raise_index(context: *mut Context, index: u64, len: u64, _: u64) -> u64 {
     // SAFETY: the caller's promise.
     let call = unsafe { Call::new(context) };
     call.raise(index_error(index as i64, len as i64));
@@ -140,7 +138,7 @@ fn count_of(len: i64) -> String {
     }
 }
 
-unsafe extern "C" fn raise_trap(context: *mut Context, code: u64, operand: u64) -> u64 {
+unsafe extern "C" fn raise_trap(context: *mut Context, code: u64, operand: u64, _: u64) -> u64 {
     // SAFETY: the caller's promise.
     let call = unsafe { Call::new(context) };
     let Some(code) = TrapCode::from_number(code) else {

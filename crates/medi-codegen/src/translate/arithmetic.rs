@@ -99,7 +99,7 @@ impl<'a> Translator<'a> {
             let flags = cranelift_codegen::ir::MemFlagsData::new();
             let bits = this.builder.ins().bitcast(types::I64, flags, value);
             let code = this.int(TrapCode::FloatToInt as i64);
-            this.call_stub(Stub::RaiseTrap, &[code, bits]);
+            this.raise(Stub::RaiseTrap, code, bits);
         });
         self.builder.ins().fcvt_to_sint(types::I64, value)
     }

@@ -44,10 +44,6 @@ impl<'a> Translator<'a> {
         self.load(Region::Context, ty, self.context, offset as u32)
     }
 
-    fn store_context(&mut self, value: Value, offset: usize) {
-        self.store(Region::Context, value, self.context, offset as u32);
-    }
-
     /// Loads the scalars of a value of `shape` that lies at `base + offset`.
     pub(super) fn load_value(
         &mut self,
@@ -513,10 +509,7 @@ impl<'a> Translator<'a> {
                     if let StmtKind::SetElem { .. } = store.kind {
                         this.pass_logged_segment(colour, skip, slot, done);
                     }
-                    this.store_context(object, offsets::STORE_OBJECT);
-                    this.store_context(slot, offsets::STORE_SLOT);
-                    this.store_context(value, offsets::STORE_VALUE);
-                    this.call_stub(Stub::Barrier, &[]);
+                    this.call_stub(Stub::Barrier, &[object, slot, value]);
                     this.builder.ins().jump(done, &[]);
                     this.builder.seal_block(done);
                     this.builder.switch_to_block(done);
@@ -550,7 +543,7 @@ impl<'a> Translator<'a> {
         let (index, len) = (self.one(index), self.one(len));
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
         self.diverge_if(outside, |this| {
-            this.call_stub(Stub::RaiseIndex, &[index, len]);
+            this.raise(Stub::RaiseIndex, index, len);
         });
     }
 }

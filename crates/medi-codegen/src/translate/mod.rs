@@ -423,7 +423,7 @@ impl<'a> Translator<'a> {
     fn raise_trap_if(&mut self, condition: Value, code: TrapCode, operand: Value) {
         self.diverge_if(condition, |this| {
             let code = this.int(code as i64);
-            this.call_stub(Stub::RaiseTrap, &[code, operand]);
+            this.raise(Stub::RaiseTrap, code, operand);
         });
     }
 
@@ -657,11 +657,36 @@ impl<'a> Translator<'a> {
         function
     }
 
-    /// Calls a stub, which keeps all registers.
+    /// Calls a stub, which keeps all registers and finds the context itself.
     fn call_stub(&mut self, stub: Stub, arguments: &[Value]) -> ir::Inst {
         let signature = || convention::stub_signature(arguments.len());
         let function = self.function_ref(convention::NAMESPACE_STUB, stub as u32, signature);
-        let values = [&[self.context], arguments].concat();
+        let values: Vec<Value> = arguments.iter().map(|word| self.as_float(*word)).collect();
         self.builder.ins().call(function, &values)
+    }
+
+    /// A float with the bits of a word.
+    fn as_float(&mut self, word: Value) -> Value {
+        let constant = match self.builder.func.dfg.value_def(word) {
+            ir::ValueDef::Result(inst, 0) => match self.builder.func.dfg.insts[inst] {
+                ir::InstructionData::UnaryImm { opcode: ir::Opcode::Iconst, imm } => Some(imm),
+                _ => None,
+            },
+            _ => None,
+        };
+        match constant {
+            Some(bits) => {
+                self.builder.ins().f64const(ir::immediates::Ieee64::with_bits(bits.bits() as u64))
+            }
+            None => self.builder.ins().bitcast(types::F64, MemFlagsData::new(), word),
+        }
+    }
+
+    /// Calls a stub that raises an error and does not come back.
+    fn raise(&mut self, stub: Stub, first: Value, second: Value) {
+        debug_assert!(stub.raises());
+        let function =
+            self.function_ref(convention::NAMESPACE_STUB, stub as u32, convention::raise_signature);
+        self.builder.ins().call(function, &[self.context, first, second]);
     }
 }

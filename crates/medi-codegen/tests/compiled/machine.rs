@@ -9,7 +9,7 @@ use medi_codegen::{Compiled, Options};
 use medi_heap::layout::MutatorWords;
 use medi_heap::{Embedder, Heap, ObjectRef};
 use medi_runtime::check::Check;
-use medi_runtime::context::{Context, Store, Stub};
+use medi_runtime::context::{Context, Stub};
 use medi_runtime::entry::{self, Registers};
 use medi_runtime::error::RuntimeError;
 use medi_runtime::output::Output;
@@ -187,16 +187,30 @@ fn run_here(heap: &Heap, compiled: &Compiled, setup: &Setup) -> Answer {
     Answer { registers, stop, collections: heap.stats().cycles, barriers: barriers.collect() }
 }
 
+/// A store of a reference that is about to be made.
+#[derive(Clone, Copy)]
+struct Store {
+    object: usize,
+    slot: usize,
+    value: usize,
+}
+
 thread_local! {
     /// What [`note_barrier`] was told.
     static NOTED: RefCell<Vec<Store>> = const { RefCell::new(vec![]) };
 }
 
 /// Stands for the barrier's slow path in programs that store to each slot once.
-unsafe extern "C" fn note_barrier(context: *mut Context, _: u64, _: u64) -> u64 {
+unsafe extern "C" fn note_barrier(
+    context: *mut Context,
+    object: u64,
+    slot: u64,
+    value: u64,
+) -> u64 {
+    let [object, slot, value] = [object, slot, value].map(|word| word as usize);
+    let store = Store { object, slot, value };
     // SAFETY: called by compiled code with its own context, before it stores.
     unsafe {
-        let store = (*context).store;
         assert_ne!(*(store.slot as *const usize), store.value, "the barrier precedes the store");
         NOTED.with_borrow_mut(|noted| noted.push(store));
         let object = ObjectRef::from_address(store.object).expect("a store into an object");
@@ -212,7 +226,7 @@ unsafe extern "C" fn note_barrier(context: *mut Context, _: u64, _: u64) -> u64 
 unsafe fn start_storm(context: *mut Context) {
     /// A bit of the poll word that nobody clears.
     const POLL_STORM: u32 = 1 << 31;
-    unsafe extern "C" fn collect(context: *mut Context, _: u64, _: u64) -> u64 {
+    unsafe extern "C" fn collect(context: *mut Context, _: u64, _: u64, _: u64) -> u64 {
         // SAFETY: called by compiled code with its own context; the mutator is borrowed for this call.
         unsafe { (*(*context).thread).mutator.collect() };
         0
