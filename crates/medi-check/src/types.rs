@@ -69,6 +69,11 @@ pub enum Ty {
 }
 
 impl Ty {
+    /// Memory of a scope that the statements of a `parallel` may borrow: they end before the scope does.
+    pub fn may_be_lent(&self) -> bool {
+        matches!(self, Ty::Buffer | Ty::View(_))
+    }
+
     /// The types it is made of, one level down.
     pub fn parts(&self) -> impl Iterator<Item = TyId> + '_ {
         let (many, one): (&[TyId], Option<TyId>) = match self {

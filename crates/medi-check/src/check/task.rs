@@ -13,8 +13,16 @@ use super::body::{Body, Frame, Later, LocalKind, Loop, Shared, Spawn, Task, Want
 use super::coerce::Reason;
 use super::infer::Unknown;
 use super::names::{Receiver, TypeName};
-use crate::hir::{self, ExprKind, FuncId, Iter, LocalId};
+use crate::hir::{self, ExprKind, FuncId, Intrinsic, Iter, LocalId};
 use crate::types::{Ty, TyId, Types};
+
+/// What a `parallel for` goes over, where that is no range.
+#[derive(Clone, Copy)]
+struct Elements {
+    list: LocalId,
+    /// The pattern names the number of an element and the element.
+    numbered: bool,
+}
 
 impl Body<'_, '_> {
     /// A function of lib/tasks.medi.
@@ -102,12 +110,16 @@ impl Body<'_, '_> {
                 (start, end, None)
             }
             Iter::List(value) | Iter::View(value) | Iter::Map(value) => {
-                let value = self.steps(value);
+                let (value, numbered) = self.steps(value, pattern);
+                let is_view = matches!(self.ty(value.ty), Ty::View(_));
                 let list = self.declare("", value.ty, value.span, LocalKind::Hidden);
-                let len =
-                    ExprKind::Field { base: Box::new(self.use_local(list, span, false)), field: 0 };
+                let whole = self.use_local(list, span, false);
+                let len = match is_view {
+                    true => ExprKind::Intrinsic { op: Intrinsic::ScopeLen, args: vec![whole] },
+                    false => ExprKind::Field { base: Box::new(whole), field: 0 },
+                };
                 stmts.push(self.hidden_let(list, value));
-                (int(ExprKind::Int(0)), int(len), Some(list))
+                (int(ExprKind::Int(0)), int(len), Some(Elements { list, numbered }))
             }
         };
         let mark = self.mark();
@@ -138,12 +150,12 @@ impl Body<'_, '_> {
         &mut self,
         pattern: &ast::Pattern,
         element: TyId,
-        list: Option<LocalId>,
+        elements: Option<Elements>,
         steps: Iter,
         block: &ast::Block,
     ) -> hir::StmtKind {
         let parallel = Loop { parallel: true, ..Loop::default() };
-        let Some(list) = list else {
+        let Some(Elements { list, numbered }) = elements else {
             let pattern = self.let_pattern(pattern, element, LocalKind::Loop);
             self.frame().loops.push(parallel);
             let body = self.block(block, Want::Nothing);
@@ -156,30 +168,53 @@ impl Body<'_, '_> {
             base: Box::new(self.use_local(list, span, false)),
             index: Box::new(self.use_local(index, span, false)),
         };
-        let value = hir::Expr { kind: value, ty: element, span };
-        let pattern = self.let_pattern(pattern, element, LocalKind::Loop);
-        let bind = hir::Stmt { kind: hir::StmtKind::Let { pattern, value }, span };
+        let (mut value, mut bound) = (hir::Expr { kind: value, ty: element, span }, vec![]);
+        let mut parts = (pattern, element);
+        if let (true, ast::PatternKind::Tuple(names)) = (numbered, &pattern.kind)
+            && let (Ty::Tuple(types), [number, item]) = (self.ty(element).clone(), &names[..])
+        {
+            parts = (item, types[1]);
+            value.ty = types[1];
+            let pattern = self.let_pattern(number, Types::INT, LocalKind::Loop);
+            let value = self.use_local(index, span, false);
+            bound.push(hir::Stmt { kind: hir::StmtKind::Let { pattern, value }, span });
+        }
+        let pattern = self.let_pattern(parts.0, parts.1, LocalKind::Loop);
+        bound.push(hir::Stmt { kind: hir::StmtKind::Let { pattern, value }, span });
         self.frame().loops.push(parallel);
         let body = self.block(block, Want::Nothing);
         self.frame().loops.pop();
         let (ty, whole) = (body.ty, block.span);
         let body = hir::Stmt { kind: hir::StmtKind::Expr(body), span: whole };
-        let kind = ExprKind::Block { stmts: vec![bind, body], value: None };
+        bound.push(body);
+        let kind = ExprKind::Block { stmts: bound, value: None };
         let body = hir::Expr { kind, ty, span: whole };
         let kind = hir::PatternKind::Bind(index);
         let pattern = hir::Pattern { kind, ty: Types::INT, span };
         hir::StmtKind::For { pattern, iter: steps, body }
     }
 
-    /// What `parallel for` goes over, as a list.
-    fn steps(&mut self, value: hir::Expr) -> hir::Expr {
-        if let Ty::View(_) = self.ty(value.ty) {
-            let (ty, span, task) = (value.ty, value.span, Task::Parallel);
-            let shared = Shared { ty, span, name: None, task, spawn: None, pinned: None };
-            self.scope_memory_in_task(ty, &shared);
-            return self.error_expr(value.span);
-        }
-        let Some((key, item)) = self.is_map(value.ty) else { return value };
+    /// What `parallel for` goes over, as a list or view. Of `xs.enumerate()`, taken apart by the pattern, it is `xs`: the
+    /// number of an element is that of its step.
+    fn steps(&mut self, value: hir::Expr, pattern: &ast::Pattern) -> (hir::Expr, bool) {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let apart = match &pattern.kind {
+            ast::PatternKind::Tuple(parts) if parts.len() == 2 => {
+                let words = |at: usize| self.c.sources.text(parts[at].span).split(|c| !is_word(c));
+                // A name that is bound twice is an error of the whole pattern.
+                words(0).all(|name| name.is_empty() || words(1).all(|other| other != name))
+            }
+            _ => false,
+        };
+        let list = Receiver::Record(self.c.lang().list);
+        let enumerate = self.c.methods.find(true, list, "enumerate");
+        let value = match value.kind {
+            ExprKind::Call { func, mut args, .. } if apart && enumerate == [func] => {
+                return (args.remove(0), true);
+            }
+            kind => hir::Expr { kind, ..value },
+        };
+        let Some((key, item)) = self.is_map(value.ty) else { return (value, false) };
         let map = Receiver::Record(self.c.lang().map);
         let [func, ..] = self.c.methods.find(true, map, "entries")[..] else {
             panic!("the library must declare `func map[K, V].entries`")
@@ -188,7 +223,7 @@ impl Body<'_, '_> {
         let pair = self.intern(Ty::Tuple(vec![key, item]));
         let (ty, span) = (self.list_of(pair), value.span);
         let kind = ExprKind::Call { func, type_args: vec![key, item], args: vec![value] };
-        hir::Expr { kind, ty, span }
+        (hir::Expr { kind, ty, span }, false)
     }
 
     fn hidden_let(&self, local: LocalId, value: hir::Expr) -> hir::Stmt {
@@ -346,20 +381,16 @@ impl Body<'_, '_> {
             };
             let ty = self.infer.resolve(&mut self.c.types, *ty);
             let is_function = matches!(self.c.types.get(ty), Ty::Func { .. });
-            if is_function || !self.may_be_lent(ty) && self.holds_scope_memory(ty) {
+            let lent = self.c.types.get(ty).may_be_lent();
+            if is_function || !lent && self.holds_scope_memory(ty) {
                 self.unlendable.push(spawn.span);
             }
         }
     }
 
-    /// `parallel` is over before any scope around it, so its statements may look at memory of a scope.
-    fn may_be_lent(&self, ty: TyId) -> bool {
-        matches!(self.c.types.get(ty), Ty::View(_))
-    }
-
     pub(super) fn check_shared(&mut self, shared: &Shared) {
         let ty = self.infer.resolve(&mut self.c.types, shared.ty);
-        if shared.task == Task::Parallel && self.may_be_lent(ty) {
+        if shared.task == Task::Parallel && self.c.types.get(ty).may_be_lent() {
             return;
         }
         if self.holds_scope_memory(ty) {

@@ -49,8 +49,7 @@ impl<'h> Body<'_, 'h> {
         let mut sources: Vec<Local> = sources.collect();
         let types: Vec<TyId> = sources.iter().map(|source| self.local_ty(*source)).collect();
         if let Some(task) = task {
-            let borrowed =
-                |ty: &TyId| task == Task::Parallel && matches!(self.get(*ty), Ty::View(_));
+            let borrowed = |ty: &TyId| task == Task::Parallel && self.get(*ty).may_be_lent();
             let taken: Vec<TyId> =
                 types.iter().copied().filter(|ty| !borrowed(ty)).chain([result]).collect();
             for ty in taken {

@@ -92,6 +92,12 @@ pub enum Fault {
         loan: usize,
         clash: Clash,
     },
+    /// Another task runs a function value that has the mark, as a statement or step of the `parallel`.
+    Joined {
+        mark: usize,
+        value: Operand,
+        parallel: Span,
+    },
     MovedInClosure {
         function: FunctionId,
         fate: Fate,
@@ -322,7 +328,7 @@ impl<'a> Flow<'a> {
 
     /// One loan stands for all pins that function values use, and one for all that start tasks with what they are given.
     fn declare_marks(&mut self) {
-        for mark in [Symbol::PIN, Symbol::STARTER] {
+        for mark in Symbol::MARKS {
             let stmts = self.function.blocks.iter().flat_map(|block| &block.stmts);
             let mut made = stmts.filter_map(|stmt| match &stmt.kind {
                 StmtKind::Assign(into, Rvalue::Call { function, .. }) => {
@@ -352,11 +358,16 @@ impl<'a> Flow<'a> {
         captures: &[Operand],
         mark: Symbol,
     ) -> Option<Option<Local>> {
-        let pinned = |local: &Local| mark == Symbol::PIN && self.kind(*local).pinned;
-        let by = captures.iter().filter_map(local_of).find(pinned);
-        let spawns = &self.summaries[function.index()].spawns;
+        let has = |local: &Local| match mark {
+            Symbol::PIN => self.kind(*local).pinned,
+            Symbol::BOUND => self.kind(*local).bound,
+            _ => false,
+        };
+        let by = captures.iter().filter_map(local_of).find(has);
+        let summary = &self.summaries[function.index()];
+        let mut given = summary.spawns.keys().chain(summary.joins.keys());
         let starts = mark == Symbol::STARTER
-            && spawns.keys().any(|symbol| matches!(symbol.source(), Source::Param(_)));
+            && given.any(|symbol| matches!(symbol.source(), Source::Param(_)));
         (by.is_some() || starts || self.leaves_mark(function, mark)).then_some(by)
     }
 
@@ -373,8 +384,9 @@ impl<'a> Flow<'a> {
             let StmtKind::Assign(_, Rvalue::NewClosure { function, .. }) = &stmt.kind else {
                 return None;
             };
-            let mut spawns = self.summaries[function.index()].spawns.iter();
-            let given = spawns.find(|(symbol, _)| matches!(symbol.source(), Source::Param(_)));
+            let summary = &self.summaries[function.index()];
+            let mut started = summary.spawns.iter().chain(&summary.joins);
+            let given = started.find(|(symbol, _)| matches!(symbol.source(), Source::Param(_)));
             given.map(|(_, spawn)| *spawn)
         })
     }
@@ -492,7 +504,7 @@ impl<'a> Flow<'a> {
         match slot {
             Slot::Result => Some(into),
             Slot::Source(Source::Param(param)) => args.get(param as usize).and_then(local_of),
-            Slot::Source(Source::Capture(_) | Source::Pin | Source::Starter) => None,
+            Slot::Source(_) => None,
         }
     }
 
@@ -894,10 +906,10 @@ impl<'a> Flow<'a> {
         let summary = &self.summaries[function.index()];
         match self.uses.runner(value) {
             Runner::Spawned => true,
-            Runner::Joined => {
+            Runner::Joined(_) => {
                 summary.frees.contains_key(&symbol) || summary.takes.contains_key(&symbol)
             }
-            Runner::Anyone => false,
+            Runner::Steps(_) | Runner::Anyone => false,
         }
     }
 
@@ -961,7 +973,11 @@ impl<'a> Flow<'a> {
                 let stay = (0..captures.len()).filter(stay);
                 let stay: Vec<Operand> = stay.map(|index| captures[index].clone()).collect();
                 self.put_all(state, into, &stay, span, true);
-                for mark in [Symbol::PIN, Symbol::STARTER] {
+                // What a task runs is made for that task.
+                let taken = self.uses.runner(into) != Runner::Anyone;
+                for mark in
+                    Symbol::MARKS.into_iter().filter(|mark| !taken || *mark != Symbol::BOUND)
+                {
                     if let Some(by) = self.marked(*function, captures, mark) {
                         self.put(into, &self.mark(mark), span, by, true);
                     }
@@ -1105,6 +1121,10 @@ impl<'a> Flow<'a> {
                 self.summary.frees.entry(own).or_insert(fate);
             }
         }
+        for (symbol, parallel) in &summary.joins {
+            let (loans, value) = (self.meant(state, *symbol, args), self.given(*symbol, args));
+            value.into_iter().for_each(|value| self.joined(&loans, value, *parallel, faults));
+        }
         self.clashes(state, function, args, span, faults);
         for (value, given) in &summary.applies {
             let values = self.meant(state, *value, args);
@@ -1178,7 +1198,7 @@ impl<'a> Flow<'a> {
     fn given<'o>(&self, symbol: Symbol, operands: &'o [Operand]) -> Option<&'o Operand> {
         match symbol.source() {
             Source::Param(index) | Source::Capture(index) => operands.get(index as usize),
-            Source::Pin | Source::Starter => None,
+            Source::Pin | Source::Starter | Source::Maker => None,
         }
     }
 
@@ -1310,7 +1330,11 @@ impl<'a> Flow<'a> {
             self.spawned(given, span, faults);
         }
         for value in self.symbols_in(value).into_iter().filter(|symbol| !symbol.is_mark()) {
-            for given in self.symbols_in(given).into_iter().filter(|s| *s != Symbol::STARTER) {
+            for given in self
+                .symbols_in(given)
+                .into_iter()
+                .filter(|s| !matches!(*s, Symbol::STARTER | Symbol::BOUND))
+            {
                 self.summary.applies.insert((value, given));
             }
             // The callers do not know memory that is made here.
@@ -1332,11 +1356,22 @@ impl<'a> Flow<'a> {
         }
     }
 
+    /// Statements or steps of a `parallel` run the function values that look into the loans.
+    fn joined(&mut self, loans: &Set, value: &Operand, parallel: Span, faults: &mut Vec<Fault>) {
+        let marked = [Symbol::PIN, Symbol::BOUND].map(|mark| self.symbols.get(&mark).copied());
+        if let Some(mark) = marked.into_iter().flatten().find(|mark| loans.contains(*mark)) {
+            faults.push(Fault::Joined { mark, value: value.clone(), parallel });
+        }
+        for symbol in self.symbols_in(loans).into_iter().filter(|symbol| !symbol.is_mark()) {
+            self.summary.joins.entry(symbol).or_insert(parallel);
+        }
+    }
+
     fn spawned(&mut self, loans: &Set, spawn: Span, faults: &mut Vec<Fault>) {
         for loan in loans.iter() {
             match self.loans[loan].kind {
                 LoanKind::Symbol(Symbol::PIN) => faults.push(Fault::Spawned { loan, spawn }),
-                LoanKind::Symbol(Symbol::STARTER) => {}
+                LoanKind::Symbol(Symbol::STARTER | Symbol::BOUND) => {}
                 LoanKind::Symbol(symbol) => {
                     self.summary.spawns.entry(symbol).or_insert(spawn);
                 }
@@ -1361,13 +1396,13 @@ impl<'a> Flow<'a> {
         let summary = &summaries[function.index()];
         let runner = self.uses.runner(into);
         for (symbol, fate) in &summary.frees {
-            if runner == Runner::Anyone || !self.is_taken_along(function, *symbol) {
+            if !runner.is_one_task() || !self.is_taken_along(function, *symbol) {
                 let loans = self.given_to(state, *symbol, captures);
                 faults.push(Fault::FreedInClosure { function, fate: fate.clone(), loans });
             }
         }
         for (symbol, fate) in &summary.takes {
-            if runner == Runner::Anyone || !self.is_taken_along(function, *symbol) {
+            if !runner.is_one_task() || !self.is_taken_along(function, *symbol) {
                 let loans = self.given_to(state, *symbol, captures);
                 faults.push(Fault::MovedInClosure { function, fate: fate.clone(), loans });
             }
@@ -1419,6 +1454,18 @@ impl<'a> Flow<'a> {
                 self.spawned(&loans, *spawn, faults);
             }
         }
+        for (symbol, parallel) in &summary.joins {
+            if let Source::Capture(capture) = symbol.source() {
+                let loans = self.given_to(state, *symbol, captures);
+                self.joined(&loans, &captures[capture as usize], *parallel, faults);
+            }
+        }
+        if let Some(parallel) = runner.parallel() {
+            for value in captures {
+                let inner = local_of(value).map(|local| self.inner_of(local).clone());
+                self.joined(&inner.unwrap_or_default(), value, parallel, faults);
+            }
+        }
         for (symbol, span) in &summary.writes {
             if let Source::Capture(capture) = symbol.source() {
                 let loans = self.captured(state, *symbol, &captures[capture as usize]);
@@ -1431,7 +1478,7 @@ impl<'a> Flow<'a> {
     fn given_to(&self, state: &State, symbol: Symbol, captures: &[Operand]) -> Set {
         match symbol.source() {
             Source::Capture(index) => self.captured(state, symbol, &captures[index as usize]),
-            Source::Param(_) | Source::Pin | Source::Starter => Set::default(),
+            _ => Set::default(),
         }
     }
 

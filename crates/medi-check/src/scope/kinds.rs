@@ -20,6 +20,9 @@ pub struct Kind {
     pub lent: bool,
     /// It is a pin, or may refer to one.
     pub pinned: bool,
+    /// It is, or holds, memory of a scope or a pin, otherwise than within function values: one that captures it notes the
+    /// task that made it, and runs in no other.
+    pub bound: bool,
 }
 
 /// The kinds of a program's types, found once each.
@@ -51,8 +54,13 @@ impl<'p> Kinds<'p> {
     }
 
     /// `within`: behind a reference.
-    fn look_into(&self, ty: TyId, within: bool, kind: &mut Kind, work: &mut Vec<(TyId, bool)>) {
+    fn look_into(&self, ty_id: TyId, within: bool, kind: &mut Kind, work: &mut Vec<(TyId, bool)>) {
         let program = self.program;
+        let ty = program.types.get(ty_id);
+        kind.bound |= matches!(
+            ty,
+            Ty::Buffer | Ty::View(_) | Ty::Own(_) | Ty::Shared(_) | Ty::Weak(_) | Ty::Pin(_)
+        );
         let mut memory = |owned: bool| match within {
             true => kind.inner = true,
             false => {
@@ -61,7 +69,7 @@ impl<'p> Kinds<'p> {
                 kind.lent |= !owned;
             }
         };
-        match program.types.get(ty) {
+        match ty {
             Ty::Buffer | Ty::View(_) => memory(false),
             Ty::Owned(_) => memory(true),
             // Whether a weak reference's object is there is asked while the program runs; one that has been got from it
@@ -72,11 +80,11 @@ impl<'p> Kinds<'p> {
             }
             Ty::Func { .. } => kind.inner = true,
             Ty::Record(..) => {
-                let fields = program.records.get(&ty).into_iter().flat_map(|r| &r.fields);
+                let fields = program.records.get(&ty_id).into_iter().flat_map(|r| &r.fields);
                 work.extend(fields.map(|field| (field.ty, true)));
             }
             Ty::Enum(..) => {
-                let variants = program.enums.get(&ty).into_iter().flat_map(|e| &e.variants);
+                let variants = program.enums.get(&ty_id).into_iter().flat_map(|e| &e.variants);
                 work.extend(variants.flat_map(|v| &v.fields).map(|field| (field.ty, true)));
             }
             Ty::Pin(part) => {

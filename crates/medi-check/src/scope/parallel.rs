@@ -8,10 +8,11 @@ use medi_syntax::source::{SourceMap, Span};
 
 use super::flow::{Flow, LoanKind, Point, State, local_of};
 use super::sets::Set;
-use super::steps;
+use super::steps::overlaps;
 use super::summary::{Race, Races, Source, Summary, Symbol};
 use super::words::Words;
 use crate::mir::{Function, FunctionId, Local, Operand, Program, Rvalue, Stmt, StmtKind};
+use crate::types::Ty;
 
 /// The functions of lib/tasks.medi that run the statements of a `parallel`.
 const PARALLEL: [&str; 2] = ["parallel_all", "parallel_all_or_fail"];
@@ -19,16 +20,28 @@ const PARALLEL: [&str; 2] = ["parallel_all", "parallel_all_or_fail"];
 /// The natives that run the steps of a `parallel for`.
 const STEPS: [&str; 2] = ["tasks_range", "tasks_range_or_fail"];
 
-/// Whether a local is the list of function values that a `parallel` runs.
-pub fn runs(program: &Program, function: &Function, list: Local) -> bool {
+/// The `parallel` that runs the function values in the list.
+pub fn runs(program: &Program, function: &Function, list: Local) -> Option<Span> {
     let mut stmts = function.blocks.iter().flat_map(|block| &block.stmts);
-    stmts.any(|stmt| match &stmt.kind {
+    let parallel = stmts.find(|stmt| match &stmt.kind {
         StmtKind::Assign(_, Rvalue::Call { function, args }) => {
             PARALLEL.contains(&program.functions[function.index()].name.as_str())
                 && args.first().and_then(local_of) == Some(list)
         }
         _ => false,
-    })
+    });
+    parallel.map(|stmt| stmt.span)
+}
+
+/// The function value that runs the steps of a `parallel for`, when the statement is one.
+pub fn steps<'s>(program: &Program, kind: &'s StmtKind) -> Option<&'s Operand> {
+    match kind {
+        StmtKind::Assign(_, Rvalue::CallNative { native, args }) => {
+            let symbol = program.natives[native.index()].symbol.as_str();
+            args.get(2).filter(|_| STEPS.contains(&symbol))
+        }
+        _ => None,
+    }
 }
 
 /// Where a view looks, as far as that is known before the program runs: a local, and which parts `split_at` made.
@@ -134,7 +147,10 @@ fn message(words: &Words, pair: &Pair) -> Diagnostic {
         format!("two tasks may write the memory of {name} and {other} at the same time")
     };
     let why = "the order of the writes is not fixed; a fence orders atomics only";
-    let bare = name.trim_matches('`');
+    // A buffer has parts as bytes.
+    let bytes = format!("{}.view[byte]()", name.trim_matches('`'));
+    let is_buffer = matches!(words.ty(first.value), Ty::Buffer);
+    let bare = if is_buffer { &bytes } else { name.trim_matches('`') };
     if let Some(callee) = pair.callee {
         let callee = &words.flow.program.functions[callee.index()];
         let label = format!("`{}` writes both at the same time", callee.name);
@@ -231,18 +247,7 @@ impl<'f> Finder<'f> {
             StmtKind::Assign(_, Rvalue::NewClosure { function, .. }) => {
                 !self.summaries[function.index()].races.is_empty()
             }
-            kind => self.runs_steps(kind).is_some(),
-        }
-    }
-
-    /// What runs the steps of a `parallel for`.
-    fn runs_steps<'s>(&self, kind: &'s StmtKind) -> Option<&'s Operand> {
-        match kind {
-            StmtKind::Assign(_, Rvalue::CallNative { native, args }) => {
-                let symbol = self.flow.program.natives[native.index()].symbol.as_str();
-                args.get(2).filter(|_| STEPS.contains(&symbol))
-            }
-            _ => None,
+            kind => steps(self.flow.program, kind).is_some(),
         }
     }
 
@@ -261,7 +266,7 @@ impl<'f> Finder<'f> {
                 index <= before || pair.first.value != pair.second.value
             }
         });
-        for (capture, span) in steps::overlaps(self.flow.program, self.summaries, *function) {
+        for (capture, span) in overlaps(self.flow.program, self.summaries, *function) {
             let symbol = Symbol::Outer(Source::Capture(capture));
             if let Some(write) = self.write(state, symbol, true, captures, span) {
                 let (first, second) = (write.clone(), write);
@@ -304,7 +309,7 @@ impl<'f> Finder<'f> {
     }
 
     fn pairs_at(&self, state: &State, stmt: &Stmt, pairs: &mut Vec<Pair>) {
-        if let Some(closure) = self.runs_steps(&stmt.kind) {
+        if let Some(closure) = steps(self.flow.program, &stmt.kind) {
             return self.pairs_of_steps(state, closure, stmt.span, pairs);
         }
         let (callee, given) = match &stmt.kind {

@@ -627,6 +627,7 @@ impl<'a> Reporter<'a> {
                 }
                 self.spawned(loan, spawn, span)
             }
+            Fault::Joined { mark, value, parallel } => self.joined(mark, &value, parallel, span),
             Fault::Clash { function, freed, used, loan, clash } => {
                 if !self.tell(loan) {
                     return;
@@ -838,6 +839,37 @@ impl<'a> Reporter<'a> {
                 .help("`parallel { … }` finishes before the scope ends"),
         };
         self.here(diagnostic, spawn)
+    }
+
+    /// A function value that notes the task that made it would run in another.
+    fn joined(&self, mark: usize, value: &Operand, parallel: Span, span: Span) -> Diagnostic {
+        let words = &self.words;
+        let memory = &self.flow().loans[mark];
+        let value = words.operand(value);
+        let (code, what) = match memory.kind {
+            LoanKind::Symbol(Symbol::PIN) => ("M0403", "a pin"),
+            _ => ("M0401", "memory of a scope"),
+        };
+        let message = format!("another task would run {value}, which uses {what}");
+        let mut diagnostic = Diagnostic::error(code, message, span, "given to another task here");
+        if memory.span != span {
+            diagnostic = diagnostic.label(memory.span, format!("uses {what}"));
+        }
+        let sources = words.sources;
+        diagnostic = diagnostic
+            .why("a function value that uses such memory runs in the task only that made it")
+            .help("write in the `parallel` what the function value does, or make it there");
+        let map = words.find_text(span, ".parallel_map(");
+        match (crate::edits::without_parallel(sources, parallel), map) {
+            (Some(edit), _) => {
+                diagnostic.edits = vec![edit];
+                diagnostic.help("or leave `parallel` out, and one follows the other")
+            }
+            (None, Some(map)) => {
+                diagnostic.help("or use `map`, which does one after the other").edit(map, ".map(")
+            }
+            (None, None) => diagnostic,
+        }
     }
 
     /// Offers to do here what the task would do.

@@ -13,6 +13,8 @@ pub enum Source {
     Pin,
     /// Nowhere: what a function value does that starts a task with what it is given.
     Starter,
+    /// Nowhere: the task that a function value was made by, and may run in.
+    Maker,
 }
 
 /// Memory that was there before the function was called.
@@ -30,9 +32,13 @@ impl Symbol {
     /// That a function value, or one that is within reach, starts a task with what it is given.
     pub const STARTER: Symbol = Symbol::Outer(Source::Starter);
 
+    /// That a function value uses memory of a scope or a pin, and runs in the task only that made it.
+    pub const BOUND: Symbol = Symbol::Outer(Source::Maker);
+    pub const MARKS: [Symbol; 3] = [Self::PIN, Self::STARTER, Self::BOUND];
+
     /// Whether it is no memory.
     pub fn is_mark(self) -> bool {
-        self == Self::PIN || self == Self::STARTER
+        Self::MARKS.contains(&self)
     }
 
     pub fn source(self) -> Source {
@@ -99,6 +105,8 @@ pub struct Summary {
     pub takes: BTreeMap<Symbol, Fate>,
     /// Given to a task that may outlive the call, by the `spawn` there.
     pub spawns: BTreeMap<Symbol, Span>,
+    /// Run by a statement or step of the `parallel`, which is another task.
+    pub joins: BTreeMap<Symbol, Span>,
     /// Function values of the first are called with memory of the second.
     pub applies: BTreeSet<(Symbol, Symbol)>,
     /// Written without atomics.
@@ -125,6 +133,7 @@ impl Summary {
             || self.clashes.keys().any(|pair| !other.clashes.contains_key(pair))
             || more(&self.keeps, &other.keeps)
             || self.spawns.keys().any(|symbol| !other.spawns.contains_key(symbol))
+            || self.joins.keys().any(|symbol| !other.joins.contains_key(symbol))
             || self.writes.keys().any(|symbol| !other.writes.contains_key(symbol))
             || self.races.keys().any(|pair| !other.races.contains_key(pair))
             || !self.applies.is_subset(&other.applies)

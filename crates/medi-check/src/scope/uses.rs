@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use medi_syntax::source::Span;
+
 use super::flow::local_of;
 use super::parallel;
 use crate::mir::validate::stmt_operands;
@@ -12,9 +14,26 @@ use crate::mir::{Function, FunctionId, Local, Program, Rvalue, Stmt, StmtKind};
 pub enum Runner {
     /// One task, which may outlive the function.
     Spawned,
-    /// A statement of a `parallel`.
-    Joined,
+    /// One statement of the `parallel`, once.
+    Joined(Span),
+    /// The steps of the `parallel for`.
+    Steps(Span),
     Anyone,
+}
+
+impl Runner {
+    /// It is run once, by a task that nothing else is run by.
+    pub fn is_one_task(self) -> bool {
+        matches!(self, Runner::Spawned | Runner::Joined(_))
+    }
+
+    /// The `parallel` that it is a part of.
+    pub fn parallel(self) -> Option<Span> {
+        match self {
+            Runner::Joined(parallel) | Runner::Steps(parallel) => Some(parallel),
+            Runner::Spawned | Runner::Anyone => None,
+        }
+    }
 }
 
 /// The function of lib/tasks.medi that starts a task.
@@ -71,16 +90,16 @@ fn runners(program: &Program, function: &Function) -> HashMap<Local, Runner> {
         }
         StmtKind::SetElem { array, .. } => {
             let given = local_of(array);
-            let is_list = |stmt: &Stmt| match &stmt.kind {
+            let run = |stmt: &Stmt| match &stmt.kind {
                 StmtKind::Assign(list, Rvalue::NewRecord { fields, .. }) => {
                     let holds = fields.iter().any(|field| local_of(field) == given);
-                    holds && parallel::runs(program, function, *list)
+                    parallel::runs(program, function, *list).filter(|_| holds)
                 }
-                _ => false,
+                _ => None,
             };
-            stmts().any(is_list).then_some(Runner::Joined)
+            stmts().find_map(run).map(Runner::Joined)
         }
-        _ => None,
+        kind => parallel::steps(program, kind).map(|_| Runner::Steps(stmt.span)),
     };
     uses.into_iter().filter_map(|(local, only)| Some((local, runner(only?)?))).collect()
 }

@@ -132,6 +132,14 @@ impl Words<'_> {
         }
     }
 
+    /// The only place of a text within a place.
+    pub fn find_text(&self, within: Span, wanted: &str) -> Option<Span> {
+        let mut found = self.sources.text(within).match_indices(wanted);
+        let at = found.next().filter(|_| found.next().is_none())?.0;
+        let start = within.start + at as u32;
+        Some(Span { start, end: start + wanted.len() as u32, ..within })
+    }
+
     /// The place of a name within a place, as a whole word, behind the first parenthesis where there is one.
     pub fn find_word(&self, within: Span, word: &str) -> Option<Span> {
         let text = self.sources.text(within);

@@ -49,7 +49,7 @@ pub enum Fault {
     Race {
         tag: Tag,
     },
-    /// A task that may outlive them runs a function value that uses scope memory.
+    /// Another task than the one that made it runs a function value that uses scope memory.
     ForeignTask,
     /// A pin is used by another task than the one that made it.
     ForeignPin,
@@ -64,7 +64,7 @@ impl Fault {
             Fault::Escape => "escape into collected memory",
             Fault::Leak { .. } => "leak of owned memory",
             Fault::Race { .. } => "race",
-            Fault::ForeignTask => "scope memory in a task that may outlive it",
+            Fault::ForeignTask => "scope memory in another task",
             Fault::ForeignPin => "pin in another task",
         }
     }
@@ -123,7 +123,6 @@ pub fn run(
         tasks: vec![],
         task: 0,
         last_task: 0,
-        spawned: false,
         schedule,
         fuel: FUEL,
         depth: 0,
@@ -147,8 +146,6 @@ struct Machine<'a> {
     /// The task that runs; 0 is the program's first.
     task: u32,
     last_task: u32,
-    /// The task may outlive the scopes around its start.
-    spawned: bool,
     schedule: Schedule,
     fuel: usize,
     depth: usize,
@@ -251,15 +248,15 @@ impl<'a> Machine<'a> {
 
     fn join(&mut self, number: usize) -> Result<(), Stop> {
         let Some(body) = self.tasks[number].take() else { return Ok(()) };
-        let around = (self.new_task(), std::mem::replace(&mut self.spawned, true));
+        let around = self.new_task();
         self.call_closure(&body, vec![])?;
-        (self.task, self.spawned) = around;
+        self.task = around;
         Ok(())
     }
 
     /// The arms of a `parallel`; the first failure is what it gives.
     fn arms(&mut self, arms: Vec<(Value, Vec<Value>)>) -> Result<Value, Stop> {
-        let around = (self.task, std::mem::take(&mut self.spawned));
+        let around = self.task;
         let mut given = Value::Unit;
         self.memory.fork();
         for (body, args) in arms {
@@ -271,7 +268,7 @@ impl<'a> Machine<'a> {
             }
             self.memory.next_arm();
         }
-        (self.task, self.spawned) = around;
+        self.task = around;
         self.memory.join()?;
         Ok(given)
     }
@@ -557,12 +554,7 @@ impl<'a> Machine<'a> {
             Rvalue::Unpin(pin) => {
                 let Value::Pin(pin) = self.get(frame, pin) else { panic!("this is no pin") };
                 if pin.task != self.task {
-                    // As for scope memory: a function value in an arm of a `parallel` is left to the run.
-                    return Err(if self.spawned {
-                        Stop::Fault(Fault::ForeignPin)
-                    } else {
-                        Stop::Trap("other task")
-                    });
+                    return Err(Stop::Fault(Fault::ForeignPin));
                 }
                 if pin.items != self.items(&pin.object) {
                     return Err(Stop::Trap("resized"));

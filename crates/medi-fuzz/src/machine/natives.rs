@@ -66,12 +66,11 @@ impl Machine<'_> {
                 return Ok(Value::Int(self.start(body.clone())?));
             }
             "task_number" => return Ok(Value::Int(self.task.into())),
-            // A function value runs that captured what may be scope memory. In an arm of a `parallel` that is an error of
-            // the run, and if it was none, too.
+            // A function value runs that captured what may be scope memory; if it is none, that is an error of the run.
             "task_require" if index(0) as u32 != self.task => {
                 let looks =
                     captures.iter().any(|captured| self.looks_into_scope(captured, &mut vec![]));
-                return Err(if self.spawned && looks {
+                return Err(if looks {
                     Stop::Fault(Fault::ForeignTask)
                 } else {
                     Stop::Trap("other task")

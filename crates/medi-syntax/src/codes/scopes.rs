@@ -214,7 +214,8 @@ func work(bad: bool) -> int {
 A task that `spawn` starts runs on after the scope ends. `parallel` waits for its tasks, so it \
 may use the scope's memory. Where each use of the task is a `join` in sight, the error offers to do \
 at once what the task would do; of tasks in a list, or that other functions join, nobody can tell \
-what should wait for them, and there is none.
+what should wait for them, and there is none. A function value that uses memory of a scope runs in the \
+task only that made it: a statement or step of a `parallel` names the memory itself.
 
 Wrong:
 

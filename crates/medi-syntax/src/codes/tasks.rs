@@ -95,25 +95,30 @@ func test() {
         title: "memory of a scope that is used in a task",
         explanation: "\
 A scope belongs to the task that opened it: its end frees memory that a task which runs on could \
-still use. A task therefore takes no buffer, view or pin along, and gives none back. The statements of \
-a `parallel` end before any scope around it, so they may look at a view that they name. \
-Open a scope inside the task, or give it a copy in collected memory.
+still use. A task therefore takes no memory of a scope and no pin along, and gives none back. The statements of \
+a `parallel` end before any scope around it, so they may use a buffer or view that they name, but no object of a scope, \
+nor a list or record that holds some of its memory. Open a scope inside the task, or give it a copy in collected memory.
 
 Wrong:
 
 ```medi
-scope {
-  let bytes = allocate(64)
-  parallel { print(bytes[0]); print(\"more\") }
+record Node { value: int }
+func test() {
+  scope {
+    let node = own Node { value: 1 }
+    parallel { print(node.value); print(2) }
+  }
 }
 ```
 
 Right:
 
 ```medi
-scope {
-  let cells = allocate(64).view[int]()
-  parallel { print(cells[0]); print(cells[1]) }
+func test() {
+  scope {
+    let bytes = allocate(64)
+    parallel { print(bytes[0]); print(bytes[1]) }
+  }
 }
 ```
 ",
