@@ -11,6 +11,7 @@
 //! Initialising stores of a new object need no barrier and are part of the `New…` rvalues.
 
 pub mod display;
+pub mod loops;
 pub mod names;
 pub mod validate;
 
@@ -182,7 +183,7 @@ pub enum NativeParam {
     Shaped(TyId),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Function {
     /// As in a call stack: `largest[int]`, `Patient.latest_pulse`, `main.closure`.
     pub name: String,
