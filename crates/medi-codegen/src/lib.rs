@@ -19,6 +19,7 @@ mod roots;
 mod trampoline;
 mod translate;
 mod unit;
+mod versions;
 
 use std::sync::Arc;
 

@@ -10,12 +10,15 @@
 
 use std::collections::HashSet;
 
+use medi_check::mir::loops::Loop;
+use medi_check::mir::validate::stmt_operands;
 use medi_check::mir::{
     BinaryOp, Comparison, Const, Function, Local, Operand, Rvalue, Stmt, StmtKind, TerminatorKind,
     UnaryOp,
 };
 
 use crate::roots::successors;
+use crate::versions::{Guards, SMALL_BITS};
 
 /// No array, list or buffer is longer.
 const MAX_LEN: i64 = 1 << 47;
@@ -88,33 +91,81 @@ pub trait Facts {
 /// Statements, as (block, statement), whose arithmetic cannot overflow.
 pub type CannotOverflow = HashSet<(u32, u32)>;
 
-/// Finds them.
-pub fn cannot_overflow(function: &Function, facts: &dyn Facts) -> CannotOverflow {
-    let checked = |stmt: &Stmt| {
-        matches!(
-            stmt.kind,
-            StmtKind::Assign(
-                _,
-                Rvalue::Binary(BinaryOp::AddInt | BinaryOp::SubInt | BinaryOp::MulInt, ..)
-            )
+/// Whether the statement is arithmetic that stops the program when it overflows.
+pub fn is_checked(stmt: &StmtKind) -> bool {
+    matches!(
+        stmt,
+        StmtKind::Assign(
+            _,
+            Rvalue::Binary(BinaryOp::AddInt | BinaryOp::SubInt | BinaryOp::MulInt, ..)
         )
-    };
-    let mut found = CannotOverflow::new();
+    )
+}
+
+/// Whether a function with twice as many blocks would still be looked at.
+pub fn can_grow(function: &Function) -> bool {
+    function.locals.len() * function.blocks.len() <= MAX_WORK / 2
+}
+
+/// Finds them.
+pub fn cannot_overflow(function: &Function, facts: &dyn Facts, guards: &Guards) -> CannotOverflow {
+    let mut stmts = function.blocks.iter().flat_map(|block| &block.stmts);
     let work = function.locals.len() * function.blocks.len();
-    if work > MAX_WORK || !function.blocks.iter().any(|block| block.stmts.iter().any(checked)) {
-        return found;
+    if work > MAX_WORK || !stmts.any(|stmt| is_checked(&stmt.kind)) {
+        return CannotOverflow::new();
     }
-    let mut analysis = Analysis::new(function, facts);
-    analysis.settle();
-    for block in 0..function.blocks.len() {
-        let Some(mut state) = analysis.entry[block].clone() else { continue };
-        for (at, stmt) in function.blocks[block].stmts.iter().enumerate() {
-            if analysis.step(stmt, &mut state) && checked(stmt) {
-                found.insert((block as u32, at as u32));
-            }
+    let slots = slots((0..function.locals.len() as u32).map(Local), function, facts);
+    let mut analysis = Analysis::new(function, facts, guards, slots);
+    let start = analysis.unknown();
+    analysis.settle(0, start);
+    analysis.found()
+}
+
+/// Finds those of a loop by itself, when these ints are small as it begins.
+pub fn cannot_overflow_in(
+    function: &Function,
+    facts: &dyn Facts,
+    inner: &Loop,
+    small: &[Local],
+) -> CannotOverflow {
+    let none = Guards::new();
+    let blocks = inner.body.iter().zip(&function.blocks).filter(|(inside, _)| **inside);
+    let stmts = blocks.flat_map(|(_, block)| &block.stmts);
+    let mentioned = stmts.flat_map(|stmt| {
+        let assigned = match &stmt.kind {
+            StmtKind::Assign(local, _) => Some(*local),
+            _ => None,
+        };
+        let read = stmt_operands(&stmt.kind).into_iter().filter_map(|operand| match operand {
+            Operand::Copy(local) | Operand::Move(local) => Some(*local),
+            Operand::Const(_) => None,
+        });
+        read.chain(assigned)
+    });
+    let slots = slots(mentioned, function, facts);
+    let mut analysis = Analysis::new(function, facts, &none, slots);
+    analysis.within = Some(&inner.body);
+    let mut start = analysis.unknown();
+    analysis.assume_small(small, &mut start);
+    analysis.settle(inner.header, start);
+    analysis.found()
+}
+
+/// Gives each int among some locals its place in a state.
+fn slots(
+    locals: impl Iterator<Item = Local>,
+    function: &Function,
+    facts: &dyn Facts,
+) -> Vec<Option<usize>> {
+    let mut slots = vec![None; function.locals.len()];
+    let mut count = 0;
+    for local in locals {
+        if slots[local.index()].is_none() && facts.is_int(local) {
+            slots[local.index()] = Some(count);
+            count += 1;
         }
     }
-    found
+    slots
 }
 
 /// The interval of each int local.
@@ -123,6 +174,9 @@ type State = Vec<Interval>;
 struct Analysis<'a> {
     function: &'a Function,
     facts: &'a dyn Facts,
+    guards: &'a Guards,
+    /// The blocks that are looked at; `None`: all.
+    within: Option<&'a [bool]>,
     /// By local: its place in a state.
     slots: Vec<Option<usize>>,
     count: usize,
@@ -132,30 +186,54 @@ struct Analysis<'a> {
 }
 
 impl<'a> Analysis<'a> {
-    fn new(function: &'a Function, facts: &'a dyn Facts) -> Analysis<'a> {
-        let mut count = 0;
-        let slots = (0..function.locals.len() as u32).map(|local| {
-            facts.is_int(Local(local)).then(|| {
-                count += 1;
-                count - 1
-            })
-        });
-        let slots = slots.collect();
+    fn new(
+        function: &'a Function,
+        facts: &'a dyn Facts,
+        guards: &'a Guards,
+        slots: Vec<Option<usize>>,
+    ) -> Analysis<'a> {
         let blocks = function.blocks.len();
-        let mut entry = vec![None; blocks];
-        entry[0] = Some(vec![ALL; count]);
-        Analysis { function, facts, slots, count, entry, grown: vec![0; blocks] }
+        let count = slots.iter().flatten().count();
+        let (entry, grown) = (vec![None; blocks], vec![0; blocks]);
+        Analysis { function, facts, guards, within: None, slots, count, entry, grown }
     }
 
-    fn settle(&mut self) {
-        let mut waiting = vec![0];
+    /// Nothing is known of any int.
+    fn unknown(&self) -> State {
+        vec![ALL; self.count]
+    }
+
+    fn assume_small(&self, small: &[Local], state: &mut State) {
+        for slot in small.iter().filter_map(|local| self.slots[local.index()]) {
+            state[slot] = state[slot].meet(Interval::new(0, (1 << SMALL_BITS) - 1));
+        }
+    }
+
+    /// Follows what is known as `block` begins to wherever it leads.
+    fn settle(&mut self, block: usize, state: State) {
+        self.entry[block] = Some(state);
+        let mut waiting = vec![block];
         while let Some(block) = waiting.pop() {
             for (target, arriving) in self.leaving(block) {
-                if self.arrive(target, &arriving) && !waiting.contains(&target) {
+                let outside = self.within.is_some_and(|within| !within[target]);
+                if !outside && self.arrive(target, &arriving) && !waiting.contains(&target) {
                     waiting.push(target);
                 }
             }
         }
+    }
+
+    fn found(&self) -> CannotOverflow {
+        let mut found = CannotOverflow::new();
+        for (block, entry) in self.entry.iter().enumerate() {
+            let Some(mut state) = entry.clone() else { continue };
+            for (at, stmt) in self.function.blocks[block].stmts.iter().enumerate() {
+                if self.step(stmt, &mut state) && is_checked(&stmt.kind) {
+                    found.insert((block as u32, at as u32));
+                }
+            }
+        }
+        found
     }
 
     /// The state on each edge out of a block.
@@ -167,7 +245,11 @@ impl<'a> Analysis<'a> {
         let next = successors(&self.function.blocks[block].terminator);
         let edges = next.into_iter().enumerate().map(|(edge, target)| {
             let mut arriving = state.clone();
-            self.refine(block, edge, &mut arriving);
+            match self.guards.get(&(block as u32)) {
+                Some(guard) if edge == 0 => self.assume_small(&guard.small, &mut arriving),
+                Some(_) => {}
+                None => self.refine(block, edge, &mut arriving),
+            }
             (target, arriving)
         });
         edges.collect()
@@ -213,20 +295,32 @@ impl<'a> Analysis<'a> {
     fn step(&self, stmt: &Stmt, state: &mut State) -> bool {
         match &stmt.kind {
             StmtKind::Assign(local, rvalue) => {
+                if let Rvalue::GetScopeElem { index, .. } = rvalue {
+                    self.is_index(index, MAX_LEN, state);
+                }
                 let Some(slot) = self.slots[local.index()] else { return false };
                 let (value, fits) = self.rvalue(rvalue, state);
                 state[slot] = value;
                 fits
             }
+            StmtKind::SetScopeElem { index, .. } => {
+                self.is_index(index, MAX_LEN, state);
+                false
+            }
             StmtKind::Bounds { index, len } => {
                 let high = self.value(len, state).high;
-                if let Some(slot) = self.slot(index) {
-                    let inside = Interval::new(0, high.saturating_sub(1).max(0));
-                    state[slot] = state[slot].meet(inside);
-                }
+                self.is_index(index, high, state);
                 false
             }
             _ => false,
+        }
+    }
+
+    /// An access with this index went well, to something of at most that length.
+    fn is_index(&self, index: &Operand, len: i64, state: &mut State) {
+        if let Some(slot) = self.slot(index) {
+            let inside = Interval::new(0, len.saturating_sub(1).max(0));
+            state[slot] = state[slot].meet(inside);
         }
     }
 

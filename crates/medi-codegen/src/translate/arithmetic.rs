@@ -56,15 +56,26 @@ impl<'a> Translator<'a> {
             UnaryOp::IntToFloat => self.builder.ins().fcvt_from_sint(types::F64, value),
             UnaryOp::FloatToInt => self.float_to_int(value),
             UnaryOp::RoundToInt => self.round_to_int(value),
-            UnaryOp::ByteToInt | UnaryOp::BoolToInt => {
-                self.builder.ins().uextend(types::I64, value)
-            }
+            UnaryOp::ByteToInt | UnaryOp::BoolToInt => self.extended(value),
             UnaryOp::IntToByte => {
                 let large = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, value, 255);
                 self.raise_trap_if(large, TrapCode::IntToByte, value);
                 self.builder.ins().ireduce(types::I8, value)
             }
         }
+    }
+
+    /// A byte as an int: the register that it was loaded into, where it was.
+    fn extended(&mut self, byte: Value) -> Value {
+        let dfg = &self.builder.func.dfg;
+        let made_by =
+            |value| dfg.value_def(dfg.resolve_aliases(value)).inst().map(|inst| &dfg.insts[inst]);
+        if let Some(InstructionData::Unary { opcode: Opcode::Ireduce, arg }) = made_by(byte)
+            && let Some(InstructionData::Load { opcode: Opcode::Uload8, .. }) = made_by(*arg)
+        {
+            return *arg;
+        }
+        self.builder.ins().uextend(types::I64, byte)
     }
 
     fn trap_on_minimum(&mut self, value: Value) {

@@ -54,10 +54,20 @@ impl<'a> Translator<'a> {
     ) -> Vec<Value> {
         let unit = self.unit;
         let scalars = unit.layouts.shapes.get(shape).scalars.iter();
-        let load = |(at, scalar): &(u32, Scalar)| {
-            self.load(region(*scalar), register_type(*scalar), base, offset + at)
+        let load = |(at, scalar): &(u32, Scalar)| match (region(*scalar), *scalar) {
+            (region @ (Region::Element(_) | Region::Scope), Scalar::I8) => {
+                self.load_byte(region, base, offset + at)
+            }
+            (region, scalar) => self.load(region, register_type(scalar), base, offset + at),
         };
         scalars.map(load).collect()
+    }
+
+    /// Loads a byte so that [`Translator::extended`] knows it as an int.
+    fn load_byte(&mut self, region: Region, base: Value, offset: u32) -> Value {
+        let flags = self.regions[region.number() as usize];
+        let wide = self.builder.ins().uload8(types::I64, flags, base, offset as i32);
+        self.builder.ins().ireduce(types::I8, wide)
     }
 
     /// Stores the scalars of a value.

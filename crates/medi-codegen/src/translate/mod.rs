@@ -38,11 +38,13 @@ use medi_runtime::context::{Stub, offsets};
 use medi_runtime::shape::{Kind, Scalar};
 use medi_runtime::trap::TrapCode;
 
+use crate::Optimise;
 use crate::convention;
 use crate::layout::LIST_LEN_FIELD;
 use crate::ranges::{self, CannotOverflow};
 use crate::roots::{self, Point, PointKind, RootPlan};
 use crate::unit::{ScopeNative, Unit};
+use crate::versions::{self, Questions, Versioned};
 
 /// What a translated function needs besides its IR: the table that source locations index.
 #[derive(Debug, Default)]
@@ -116,11 +118,12 @@ pub fn translate(
     function: &mut ir::Function,
     builder_context: &mut FunctionBuilderContext,
 ) -> SourceTable {
-    let source = &unit.program.functions[id.index()];
+    let versioned = versions(unit, &unit.program.functions[id.index()]);
+    let source = &versioned.function;
     function.signature = unit.signature(id);
     function.name = ir::UserFuncName::user(convention::NAMESPACE_FUNCTION, id.0);
     let builder = FunctionBuilder::new(function, builder_context);
-    let mut translator = Translator::new(unit, id, builder);
+    let mut translator = Translator::new(unit, id, &versioned, builder);
     translator.body();
     let slots = if unit.options.name_roots { translator.named_slots() } else { vec![] };
     let Translator { builder, places, .. } = translator;
@@ -168,10 +171,25 @@ pub fn point_kind(unit: &Unit<'_>, stmt: &Stmt) -> PointKind {
     }
 }
 
+/// The function with versions of its loops.
+fn versions<'a>(unit: &Unit<'_>, function: &'a mir::Function) -> Versioned<'a> {
+    match unit.options.check_all_arithmetic || unit.options.optimise == Optimise::Nothing {
+        true => Versioned::plain(function),
+        false => versions::versioned(function, &IntFacts { unit, source: function }),
+    }
+}
+
 /// What the range analysis asks.
 struct IntFacts<'a> {
     unit: &'a Unit<'a>,
     source: &'a mir::Function,
+}
+
+impl Questions for IntFacts<'_> {
+    fn may_free(&self, stmt: &Stmt) -> bool {
+        let frees = matches!(stmt.kind, StmtKind::Free(_) | StmtKind::ScopeExit(_));
+        frees || point_kind(self.unit, stmt) == PointKind::Hot
+    }
 }
 
 impl ranges::Facts for IntFacts<'_> {
@@ -191,6 +209,7 @@ pub(crate) struct Translator<'a> {
     unit: &'a Unit<'a>,
     id: FunctionId,
     source: &'a mir::Function,
+    versioned: &'a Versioned<'a>,
     builder: FunctionBuilder<'a>,
     context: Value,
     /// The closure object, in closure functions.
@@ -222,8 +241,13 @@ pub(crate) struct Translator<'a> {
 }
 
 impl<'a> Translator<'a> {
-    fn new(unit: &'a Unit<'a>, id: FunctionId, mut builder: FunctionBuilder<'a>) -> Translator<'a> {
-        let source = &unit.program.functions[id.index()];
+    fn new(
+        unit: &'a Unit<'a>,
+        id: FunctionId,
+        versioned: &'a Versioned<'a>,
+        mut builder: FunctionBuilder<'a>,
+    ) -> Translator<'a> {
+        let source = &*versioned.function;
         let holds_references = |local: Local| {
             let scalars = unit.layouts.scalars(source.locals[local.index()].ty);
             scalars.iter().any(|(_, scalar)| *scalar == Scalar::Ref)
@@ -231,7 +255,7 @@ impl<'a> Translator<'a> {
         let roots = roots::plan(source, &holds_references, &|stmt| point_kind(unit, stmt));
         let cannot_overflow = match unit.options.check_all_arithmetic {
             true => CannotOverflow::default(),
-            false => ranges::cannot_overflow(source, &IntFacts { unit, source }),
+            false => ranges::cannot_overflow(source, &IntFacts { unit, source }, &versioned.guards),
         };
         let regions = std::array::from_fn(|number| {
             let data = AliasRegionData { user_id: number as u32, description: "".into() };
@@ -256,6 +280,7 @@ impl<'a> Translator<'a> {
             unit,
             id,
             source,
+            versioned,
             context,
             closure: None,
             result_area: None,
@@ -300,12 +325,13 @@ impl<'a> Translator<'a> {
             self.inlined = source.inlined;
             self.computed.clear();
             self.checked.clear();
+            self.know_alive(index);
             for (at, stmt) in source.stmts.iter().enumerate() {
                 self.locate(stmt.span);
                 self.statement(index, at, stmt);
             }
             self.locate(source.terminator.span);
-            self.terminator(&source.terminator.kind);
+            self.terminator(index, &source.terminator.kind);
             for next in roots::successors(&source.terminator) {
                 self.edge_done(next);
             }
@@ -501,11 +527,14 @@ impl<'a> Translator<'a> {
         self.roots.find(block, at).expect("the statement is a point")
     }
 
-    fn terminator(&mut self, terminator: &TerminatorKind) {
+    fn terminator(&mut self, block: usize, terminator: &TerminatorKind) {
         match terminator {
             TerminatorKind::Goto(next) => self.jump_to(*next),
             TerminatorKind::Branch { cond, then, otherwise } => {
-                let cond = self.one(cond);
+                let cond = match self.versioned.guards.get(&(block as u32)) {
+                    Some(guard) => self.guard(guard),
+                    None => self.one(cond),
+                };
                 let (then, otherwise) = (self.block(*then), self.block(*otherwise));
                 self.builder.ins().brif(cond, then, &[], otherwise, &[]);
             }

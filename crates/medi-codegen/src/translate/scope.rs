@@ -3,7 +3,8 @@
 //! A handle is a descriptor's address and the generation it had when the memory was allocated. Freeing bumps
 //! the generation, so an access compares the two first: a difference means that the memory is gone. Then
 //! one unsigned comparison finds an index out of bounds. Both failures go to the same native function,
-//! which finds out which it was and raises the error.
+//! which finds out which it was and raises the error. A block does not compare generations twice, nor does it at all
+//! where the guard of a loop has ([`crate::versions`]).
 
 use std::mem;
 use std::rc::Rc;
@@ -18,6 +19,7 @@ use super::memory::Destination;
 use super::{Region, Translator};
 use crate::roots::Point;
 use crate::unit::ScopeNative;
+use crate::versions::{Guard, SMALL_BITS};
 use medi_runtime::context::descriptor;
 
 /// What need not be checked twice.
@@ -89,6 +91,33 @@ impl<'a> Translator<'a> {
         let now = self.load(Region::Descriptor, types::I64, handle[0], descriptor::GENERATION);
         let gone = self.builder.ins().icmp(IntCC::NotEqual, now, handle[1]);
         self.raise_if(gone, handle, index, len);
+    }
+
+    /// Takes it that what a guard has found alive is alive as the block begins.
+    pub(super) fn know_alive(&mut self, block: usize) {
+        let versioned = self.versioned;
+        for local in versioned.alive.get(&(block as u32)).into_iter().flatten() {
+            let handle = self.operand(&Operand::Copy(*local));
+            self.checked.push(Check::Alive(handle[0], handle[1]));
+        }
+    }
+
+    /// Whether what a guard asks holds.
+    pub(super) fn guard(&mut self, guard: &Guard) -> Value {
+        let mut wrong = self.int(0);
+        for small in &guard.small {
+            let value = self.one(&Operand::Copy(*small));
+            wrong = self.builder.ins().bor(wrong, value);
+        }
+        // Of a negative one the topmost bit is left.
+        wrong = self.builder.ins().ushr_imm_u(wrong, i64::from(SMALL_BITS));
+        for alive in &guard.alive {
+            let handle = self.operand(&Operand::Copy(*alive));
+            let now = self.load(Region::Descriptor, types::I64, handle[0], descriptor::GENERATION);
+            let changed = self.builder.ins().bxor(now, handle[1]);
+            wrong = self.builder.ins().bor(wrong, changed);
+        }
+        self.builder.ins().icmp_imm_u(IntCC::Equal, wrong, 0)
     }
 
     fn buffer_len(&mut self, handle: &[Value]) -> Value {

@@ -1,5 +1,5 @@
-//! Checks that were left out because they seemed needless: random loops over ints stop at the same place,
-//! or give the same number, as with every check in place.
+//! Checks that were left out because they seemed needless: random loops over ints and scope memory stop at the same
+//! place, or give the same number, as with every check in place.
 
 use medi_check::mir::*;
 use medi_check::types::{Ty, TyId, Types};
@@ -15,15 +15,26 @@ struct Generator {
     func: Func,
     ints: Vec<Local>,
     array: Operand,
+    scope: ScopeId,
+    buffer: Operand,
+    view: Operand,
 }
 
 impl Generator {
-    fn new(seed: u64, array_type: TyId) -> Generator {
+    fn new(seed: u64, array_type: TyId, view_type: TyId) -> Generator {
         let random = Random::new(seed);
         let mut func = Func::new("main", &[INT, INT], INT);
         let len = int(1 + seed as i64 % 9);
         let array = func.let_(array_type, Rvalue::NewArray { ty: array_type, len });
-        let mut generator = Generator { random, func, ints: vec![Local(0), Local(1)], array };
+        let scope = func.scope(None);
+        func.stmt(StmtKind::ScopeEnter(scope));
+        let bytes = int(8 * (1 + seed as i64 % 23));
+        let buffer = func.let_(Types::BUFFER, Rvalue::Allocate { scope, bytes });
+        let (ty, whole) = (view_type, buffer.clone());
+        let view = Rvalue::MakeView { ty, buffer: whole, offset: int(0), len: int(-1) };
+        let view = func.let_(view_type, view);
+        let ints = vec![Local(0), Local(1)];
+        let mut generator = Generator { random, func, ints, array, scope, buffer, view };
         for _ in 0..4 {
             let local = generator.func.local(INT);
             let value = generator.constant();
@@ -54,8 +65,12 @@ impl Generator {
 
     fn block(&mut self, statements: u64, depth: u32) {
         for _ in 0..statements {
-            match self.random.below(if depth == 0 { 8 } else { 12 }) {
+            match self.random.below(if depth == 0 { 10 } else { 14 }) {
                 0..6 => self.arithmetic(),
+                12 => self.memory(),
+                13 if self.random.below(8) == 0 => {
+                    self.func.stmt(StmtKind::Free(self.buffer.clone()));
+                }
                 6 => {
                     let into = self.local();
                     self.func.assign(into, Rvalue::ArrayLen(self.array.clone()));
@@ -65,10 +80,31 @@ impl Generator {
                     let len = self.func.let_(INT, Rvalue::ArrayLen(self.array.clone()));
                     self.func.stmt(StmtKind::Bounds { index, len });
                 }
+                8 | 9 if depth == 0 => self.memory(),
                 8 | 9 => self.branch(depth),
+                10 => self.count(),
                 _ => self.repeat(depth),
             }
         }
+    }
+
+    /// An access to the view, most often within it.
+    fn memory(&mut self) {
+        let base = self.view.clone();
+        let index = match self.random.below(6) {
+            0 => self.operand(),
+            _ => {
+                let local = copy(self.local());
+                self.func.binary(INT, BinaryOp::BitAnd, local, int(self.random.below(8) as i64))
+            }
+        };
+        let local = self.local();
+        let kind = match self.random.below(5) {
+            0 => StmtKind::Assign(local, Rvalue::ScopeLen(base)),
+            1 | 2 => StmtKind::Assign(local, Rvalue::GetScopeElem { base, index }),
+            _ => StmtKind::SetScopeElem { base, index, value: copy(local) },
+        };
+        self.func.stmt(kind);
     }
 
     fn arithmetic(&mut self) {
@@ -141,6 +177,44 @@ impl Generator {
         self.func.at(after);
     }
 
+    /// A loop that counts, and computes with the counter and with what it does not change.
+    fn count(&mut self) {
+        let known: Vec<_> = (0..4).map(|_| self.operand()).collect();
+        let [counter, turns] = [self.func.local(INT), self.func.local(INT)];
+        self.func.assign(counter, Rvalue::Use(known[0].clone()));
+        self.func.assign(turns, Rvalue::Use(int(0)));
+        let mut values = vec![copy(counter)];
+        for operand in &known[1..] {
+            values.push(self.func.let_(INT, Rvalue::Use(operand.clone())));
+        }
+        let (head, body, on, after) =
+            (self.func.block(), self.func.block(), self.func.block(), self.func.block());
+        self.func.goto(head);
+        self.func.at(head);
+        let below = BinaryOp::Compare(Comparison::Lt);
+        let cond = self.func.binary(Types::BOOL, below, copy(counter), values[1].clone());
+        self.func.branch(cond, body, after);
+        self.func.at(body);
+        for _ in 0..2 + self.random.below(3) {
+            let ops = [BinaryOp::AddInt, BinaryOp::SubInt, BinaryOp::MulInt];
+            let op = ops[self.random.below(3) as usize];
+            let [a, b] = [0; 2].map(|_| self.random.below(values.len() as u64) as usize);
+            values.push(self.func.binary(INT, op, values[a].clone(), values[b].clone()));
+        }
+        let last = values.pop().expect("an operation");
+        let into = self.local();
+        self.func.assign(into, Rvalue::Binary(BinaryOp::BitXor, copy(into), last));
+        self.memory();
+        self.func.assign(counter, Rvalue::Binary(BinaryOp::AddInt, copy(counter), int(1)));
+        self.func.assign(turns, Rvalue::Binary(BinaryOp::AddInt, copy(turns), int(1)));
+        let more = self.func.binary(Types::BOOL, below, copy(turns), int(9));
+        self.func.branch(more, on, after);
+        self.func.at(on);
+        self.func.stmt(StmtKind::Safepoint);
+        self.func.goto(head);
+        self.func.at(after);
+    }
+
     fn finish(mut self) -> Func {
         self.block(8, 3);
         let mut sum = int(0);
@@ -148,6 +222,7 @@ impl Generator {
             let high = self.func.binary(INT, BinaryOp::Shl, sum, int(7));
             sum = self.func.binary(INT, BinaryOp::BitXor, high, copy(local));
         }
+        self.func.stmt(StmtKind::ScopeExit(self.scope));
         self.func.ret(sum);
         self.func
     }
@@ -172,7 +247,8 @@ fn checks_that_are_left_out_would_not_have_failed() {
     for seed in 1..=seeds {
         let mut build = Build::default();
         let array = build.ty(Ty::Array(INT));
-        let program = build.main(Generator::new(seed, array).finish());
+        let view = build.ty(Ty::View(INT));
+        let program = build.main(Generator::new(seed, array, view).finish());
         for args in [[0, 1], [seed, u64::MAX], [i64::MAX as u64 - 1, 5]] {
             let wanted = outcome(&program, &args, true);
             assert_eq!(outcome(&program, &args, false), wanted, "seed {seed}, {args:?}");

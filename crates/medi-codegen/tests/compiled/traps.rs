@@ -313,6 +313,78 @@ fn scope_memory_is_checked_for_use_after_free() {
     assert_eq!(stopped(&in_scope(twice)), ("R0012", 6));
 }
 
+/// A loop over the numbers from 0 to 9, which does `each` with them.
+fn counting(main: &mut Func, mut each: impl FnMut(&mut Func, Operand)) {
+    let turn = main.local(INT);
+    main.assign(turn, Rvalue::Use(int(0)));
+    let (body, after) = (main.block(), main.block());
+    main.goto(body);
+    main.at(body);
+    each(main, copy(turn));
+    main.assign(turn, binary(BinaryOp::AddInt, copy(turn), int(1)));
+    let more = BinaryOp::Compare(Comparison::Lt);
+    let more = main.binary(Types::BOOL, more, copy(turn), int(10));
+    main.stmt(StmtKind::Safepoint);
+    main.branch(more, body, after);
+    main.at(after);
+}
+
+#[test]
+fn a_loop_stops_in_the_step_that_overflows() {
+    let counts = |from: i64| {
+        let mut main = Func::new("main", &[INT], INT);
+        let (start, last) = (main.param(0), main.local(INT));
+        counting(&mut main, |main, turn| {
+            let index = main.binary(INT, BinaryOp::AddInt, start.clone(), turn);
+            let next = main.binary(INT, BinaryOp::AddInt, index, int(1));
+            main.assign(last, binary(BinaryOp::MulInt, next, int(2)));
+        });
+        main.ret(copy(last));
+        let args = vec![from as u64];
+        run_with(&Build::default().main(main), &Setup { args, ..Setup::default() })
+    };
+    assert_eq!(counts(0).int(), 20);
+    assert_eq!(counts(-20).int(), -20);
+    assert_eq!(counts(1 << 40).int(), 2 * ((1 << 40) + 10));
+    let most = i64::MAX / 2;
+    assert_eq!(counts(most - 10).int(), 2 * most);
+    assert_eq!(stopped(&counts(most - 9)).0, "R0001");
+    assert_eq!(stopped(&counts(i64::MAX - 9)).0, "R0001");
+    assert_eq!(stopped(&counts(i64::MIN)).0, "R0001");
+}
+
+#[test]
+fn a_loop_that_uses_what_is_gone_stops() {
+    let touch = |main: &mut Func, view: &Operand, index: Operand| {
+        let index = main.binary(INT, BinaryOp::BitAnd, index, int(7));
+        let (base, value) = (view.clone(), int(5));
+        main.stmt(StmtKind::SetScopeElem { base: base.clone(), index: index.clone(), value });
+        main.let_(INT, Rvalue::GetScopeElem { base, index });
+    };
+    let alive = in_scope(|main, _, view| counting(main, |main, at| touch(main, &view, at)));
+    assert_eq!(alive.int(), 0);
+    let before = in_scope(|main, buffer, view| {
+        main.stmt(StmtKind::Free(buffer));
+        counting(main, |main, at| touch(main, &view, at));
+    });
+    assert_eq!(stopped(&before).0, "R0010");
+    // Freed in the first step, used in the second.
+    let within = in_scope(|main, buffer, view| {
+        counting(main, |main, at| {
+            touch(main, &view, at.clone());
+            let first = BinaryOp::Compare(Comparison::Eq);
+            let first = main.binary(Types::BOOL, first, at, int(0));
+            let (free, on) = (main.block(), main.block());
+            main.branch(first, free, on);
+            main.at(free);
+            main.stmt(StmtKind::Free(buffer.clone()));
+            main.goto(on);
+            main.at(on);
+        });
+    });
+    assert_eq!(stopped(&within).0, "R0010");
+}
+
 /// In a process of its own: the signal is for all of it.
 #[test]
 fn ctrl_c_stops_at_the_next_safepoint() {
