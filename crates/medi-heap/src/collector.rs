@@ -210,8 +210,11 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) {
 
 fn serve(desk: &Desk, heap: &Weak<HeapInner>) {
     os::do_not_preempt_others();
-    let delay = |heap: Arc<HeapInner>| heap.options.return_delay.max(LEAST_DELAY);
-    let Some(delay) = heap.upgrade().map(delay) else { return };
+    let delay = {
+        let Some(heap) = heap.upgrade() else { return };
+        cycle::expect_blocks(&heap);
+        heap.options.return_delay.max(LEAST_DELAY)
+    };
     let mut looked = Instant::now();
     loop {
         let mut asked = None;

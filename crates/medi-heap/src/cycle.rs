@@ -489,6 +489,7 @@ impl<'a> Cycle<'a> {
                 false => pacer.plan(options, &mut heap.space(), full),
             }
         }
+        expect_blocks(heap);
         let number = {
             let mut totals = heap.cycles.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             totals.cycles += 1;
@@ -602,6 +603,12 @@ pub(crate) fn finish(heap: &HeapInner) {
     sweep_in_background(heap);
     let pacer = heap.pacer();
     pacer.plan_again(&heap.options, &mut heap.space());
+}
+
+/// Makes ready what threads that take new blocks would wait for the system to give.
+pub(crate) fn expect_blocks(heap: &HeapInner) {
+    let (first, end) = heap.space().expected_blocks();
+    heap.geometry.expect_births(first, end);
 }
 
 /// Looks how short the machine is of memory, and gives back what the heap does not need.

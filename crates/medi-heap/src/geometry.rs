@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::block_set::BlockIndex;
-use crate::layout::{BLOCK, BLOCK_GRANULES, GRANULE, SLAB, SLAB_BLOCKS, SLAB_META_BLOCKS};
+use crate::layout::{BLOCK, BLOCK_GRANULES, GRANULE, PAGE, SLAB, SLAB_BLOCKS, SLAB_META_BLOCKS};
 use crate::os;
 
 /// The division of a heap's reserved range. Never changes while the heap lives.
@@ -118,6 +118,15 @@ impl Geometry {
         debug_assert!(block.0 < self.blocks());
         // SAFETY: the table has an entry for each block.
         unsafe { (*self.born.add(block.0 as usize)).load(Ordering::Relaxed) }
+    }
+
+    /// Has the system find memory for the births of these blocks, so that no thread that takes one waits for it.
+    pub fn expect_births(&self, first: BlockIndex, end: BlockIndex) {
+        let address = |block: BlockIndex| {
+            self.born as usize + block.0.min(self.blocks()) as usize * size_of::<AtomicU64>()
+        };
+        let (start, end) = (address(first) / PAGE * PAGE, address(end).next_multiple_of(PAGE));
+        os::populate(start, end.saturating_sub(start));
     }
 
     /// Notes that a thread that has passed `flip` takes the block.

@@ -117,6 +117,12 @@ impl Os {
     }
 }
 
+/// Has the system find memory for a committed range now rather than at the first write. A refusal is not an error.
+pub(crate) fn populate(start: usize, bytes: usize) {
+    // SAFETY: advice on a range of ours; it changes no contents.
+    unsafe { libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_POPULATE_WRITE) };
+}
+
 /// Drops the contents of a committed range: its memory goes back to the system, and it reads as zero
 /// from now on.
 pub(crate) fn give_back(start: usize, bytes: usize) {

@@ -525,12 +525,23 @@ impl Space {
         mem::take(&mut self.allocated_since)
     }
 
+    /// The blocks never used before that threads may take until the next cycle has ended.
+    pub fn expected_blocks(&self) -> (BlockIndex, BlockIndex) {
+        let bytes = self.planned() - self.allocated_since.min(self.planned());
+        let blocks = u32::try_from(bytes / BLOCK as u64).unwrap_or(u32::MAX);
+        (BlockIndex(self.fresh_top), BlockIndex(self.fresh_top.saturating_add(blocks)))
+    }
+
+    /// What threads may allocate in an epoch before the cycle in it is late.
+    fn planned(&self) -> u64 {
+        self.trigger.saturating_mul(2).saturating_add(self.totals.live / 2)
+    }
+
     /// True when the cycle still marks, and threads have allocated much more since the flip than was planned until the
     /// next, and than half of what is live, or have used most of the room that there was.
     pub fn is_behind(&self) -> bool {
-        let planned = self.trigger.saturating_mul(2).saturating_add(self.totals.live / 2);
         let most = self.room_at_flip / 4 * 3;
-        self.marking && self.allocated_since > planned.min(most)
+        self.marking && self.allocated_since > self.planned().min(most)
     }
 
     /// Notes that a thread waited so long for the cycle of this number because memory had run out, when all threads
