@@ -14,6 +14,7 @@
 //! checks of a run: what is taken out of an object or collection, which counts as other memory each time; upgrades of
 //! weak references. The design follows Rust's non-lexical lifetimes (RFC 2094) and Polonius, with inferred signatures.
 
+mod constants;
 mod flow;
 mod kinds;
 mod leak;
@@ -26,6 +27,7 @@ mod summary;
 mod uses;
 mod words;
 
+use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 
 use medi_syntax::diagnostic::Diagnostic;
@@ -42,13 +44,16 @@ pub fn check(program: &Program, sources: &SourceMap) -> Vec<Diagnostic> {
     if !program.functions.iter().any(has_memory) {
         return vec![];
     }
+    let callees: Vec<Vec<usize>> = program.functions.iter().map(callees).collect();
+    let order = bottom_up(&callees);
+    let functions = constants::without_dead_ways(program, &order);
     let mut kinds = Kinds::new(program);
     let spawned = uses::spawned(program);
     let spawned = |index: usize| spawned.contains(&FunctionId(index as u32));
-    let summaries = summaries(program, &spawned, &mut kinds);
+    let summaries = summaries(program, &functions, &callees, order, &spawned, &mut kinds);
     let mut diagnostics: Vec<Diagnostic> = vec![];
     let mut reported = HashSet::new();
-    for (index, function) in program.functions.iter().enumerate() {
+    for (index, function) in functions.iter().enumerate() {
         let flow = Flow::new(program, function, &summaries, spawned(index), &mut kinds);
         if flow.is_trivial() {
             continue;
@@ -99,21 +104,23 @@ fn callees(function: &Function) -> Vec<usize> {
 /// The least summaries that agree with each other: callees first, and callers again when one changed.
 fn summaries(
     program: &Program,
+    functions: &[Cow<Function>],
+    callees: &[Vec<usize>],
+    order: Vec<usize>,
     spawned: &dyn Fn(usize) -> bool,
     kinds: &mut Kinds,
 ) -> Vec<Summary> {
-    let count = program.functions.len();
-    let callees: Vec<Vec<usize>> = program.functions.iter().map(callees).collect();
+    let count = functions.len();
     let mut callers = vec![vec![]; count];
     for (caller, callees) in callees.iter().enumerate() {
         callees.iter().for_each(|callee| callers[*callee].push(caller));
     }
     let mut summaries = vec![Summary::default(); count];
-    let mut work = VecDeque::from(bottom_up(&callees));
+    let mut work = VecDeque::from(order);
     let mut waits = vec![true; count];
     while let Some(index) = work.pop_front() {
         waits[index] = false;
-        let function = &program.functions[index];
+        let function = &functions[index];
         let flow = Flow::new(program, function, &summaries, spawned(index), kinds);
         let races = parallel::races(&flow, &summaries);
         let summary = Summary { races, ..flow.summary };
