@@ -14,6 +14,7 @@ mod debug;
 pub mod error;
 mod layout;
 mod link;
+mod polls;
 mod ranges;
 mod roots;
 mod trampoline;

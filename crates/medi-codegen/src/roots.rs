@@ -115,18 +115,19 @@ impl Bits {
     }
 }
 
-/// Finds the points of a function. `holds_references` answers for a local, `kind` for a statement.
+/// Finds the points of a function. `holds_references` answers for a local, `kind` for a statement, given
+/// its block and its number there.
 pub fn plan(
     function: &Function,
     holds_references: &dyn Fn(Local) -> bool,
-    kind: &dyn Fn(&Stmt) -> PointKind,
+    kind: &dyn Fn(usize, usize, &Stmt) -> PointKind,
 ) -> RootPlan {
     Analysis::new(function, holds_references, kind).run()
 }
 
 struct Analysis<'a> {
     function: &'a Function,
-    kind: &'a dyn Fn(&Stmt) -> PointKind,
+    kind: &'a dyn Fn(usize, usize, &Stmt) -> PointKind,
     /// By local: whether it holds references. The closure object is the last entry.
     interesting: Vec<bool>,
     successors: Vec<Vec<usize>>,
@@ -136,7 +137,7 @@ impl<'a> Analysis<'a> {
     fn new(
         function: &'a Function,
         holds_references: &dyn Fn(Local) -> bool,
-        kind: &'a dyn Fn(&Stmt) -> PointKind,
+        kind: &'a dyn Fn(usize, usize, &Stmt) -> PointKind,
     ) -> Analysis<'a> {
         let locals = 0..function.locals.len() as u32;
         let mut interesting: Vec<bool> =
@@ -158,7 +159,7 @@ impl<'a> Analysis<'a> {
             self.terminator_uses(&block.terminator, &mut live);
             let mut points = vec![];
             for (at, stmt) in block.stmts.iter().enumerate().rev() {
-                let point = self.step_back(stmt, &mut live);
+                let point = self.step_back((index, at), stmt, &mut live);
                 if let Some(live) = point {
                     points.push((at as u32, Point { live, unsaved: vec![] }));
                 }
@@ -178,9 +179,10 @@ impl<'a> Analysis<'a> {
     }
 
     fn without_roots(&self) -> RootPlan {
-        let blocks = self.function.blocks.iter().map(|block| {
+        let blocks = self.function.blocks.iter().enumerate().map(|(index, block)| {
             let points = block.stmts.iter().enumerate();
-            let points = points.filter(|(_, stmt)| (self.kind)(stmt) != PointKind::None);
+            let points =
+                points.filter(|(at, stmt)| (self.kind)(index, *at, stmt) != PointKind::None);
             points.map(|(at, _)| (at as u32, Rc::default())).collect()
         });
         RootPlan { entry: Rc::default(), blocks: blocks.collect() }
@@ -208,11 +210,16 @@ impl<'a> Analysis<'a> {
     }
 
     /// Moves liveness from after a statement to before it; what is live at its point, when it is one.
-    fn step_back(&self, stmt: &Stmt, live: &mut Bits) -> Option<Vec<RootLocal>> {
+    fn step_back(
+        &self,
+        (block, at): (usize, usize),
+        stmt: &Stmt,
+        live: &mut Bits,
+    ) -> Option<Vec<RootLocal>> {
         if let StmtKind::Assign(local, _) = &stmt.kind {
             live.remove(local.0);
         }
-        let kind = (self.kind)(stmt);
+        let kind = (self.kind)(block, at, stmt);
         // A call hands its arguments over; an allocation reads its operands after it.
         let hands_over = kind == PointKind::Hot;
         let after = hands_over.then(|| live.iter().collect());
@@ -296,7 +303,7 @@ impl<'a> Analysis<'a> {
             if let Some((_, point)) = points.next_if(|(stmt, _)| *stmt == at as u32) {
                 point.unsaved.clear();
                 point.unsaved.extend(point.live.iter().filter(|root| !saved.contains(**root)));
-                if (self.kind)(stmt) == PointKind::Hot {
+                if (self.kind)(block, at, stmt) == PointKind::Hot {
                     point.live.iter().for_each(|root| saved.insert(*root));
                 }
             }

@@ -58,14 +58,17 @@ pub const CURSOR: usize = 0;
 pub const LIMIT: usize = 8;
 /// Offset of the header template: the colour bits in place; OR it with the type id.
 pub const ALLOC_HEADER: usize = 16;
+/// Offset of the word (`u64`) that holds [`SKIP`] in its lowest byte and [`POLL`] in its upper half. It equals a colour
+/// exactly if a reference store into an object of that colour needs no slow path and no safepoint is due.
+pub const CHECK: usize = 24;
+/// Offset of the colour (`u8`) for which a reference store needs no slow path.
+pub const SKIP: usize = 24;
 /// Offset of the poll word (`u32`): when it is not zero, come to a safepoint. The heap owns bit 0, the
 /// embedder may use the others for its own requests.
-pub const POLL: usize = 24;
-/// Offset of the colour (`u8`) for which a reference store needs no slow path.
-pub const SKIP: usize = 28;
+pub const POLL: usize = 28;
 /// Offset of the byte that is not zero while what goes into slots outside of the heap, or out of them, is to be handed
 /// over (I8).
-pub const SHADING: usize = 29;
+pub const SHADING: usize = 48;
 /// Offset of the word that, with an address shifted right by [`SEGMENT_SHIFT`] added, is the address of the colour byte
 /// of the segment that the address lies in.
 pub const SEGMENT_COLOURS: usize = 40;
@@ -108,13 +111,13 @@ pub struct MutatorWords {
     pub(crate) cursor: Cell<usize>,
     pub(crate) limit: Cell<usize>,
     pub(crate) alloc_header: Cell<u64>,
-    pub(crate) poll: AtomicU32,
     pub(crate) skip: AtomicU8,
-    pub(crate) shading: AtomicU8,
-    spare: [u8; 2],
+    zero: [u8; 3],
+    pub(crate) poll: AtomicU32,
     pub(crate) mutator: Cell<*mut Inner>,
     pub(crate) segment_colours: Cell<usize>,
-    reserved: [u64; 2],
+    pub(crate) shading: AtomicU8,
+    reserved: [u8; 15],
 }
 
 impl MutatorWords {
@@ -125,13 +128,13 @@ impl MutatorWords {
             cursor: Cell::new(0),
             limit: Cell::new(0),
             alloc_header: Cell::new(0),
-            poll: AtomicU32::new(0),
             skip: AtomicU8::new(COLOUR_FIRST),
-            shading: AtomicU8::new(0),
-            spare: [0; 2],
+            zero: [0; 3],
+            poll: AtomicU32::new(0),
             mutator: Cell::new(ptr::null_mut()),
             segment_colours: Cell::new(0),
-            reserved: [0; 2],
+            shading: AtomicU8::new(0),
+            reserved: [0; 15],
         }
     }
 
@@ -153,8 +156,10 @@ const _: () = {
     assert!(offset_of!(MutatorWords, cursor) == CURSOR);
     assert!(offset_of!(MutatorWords, limit) == LIMIT);
     assert!(offset_of!(MutatorWords, alloc_header) == ALLOC_HEADER);
-    assert!(offset_of!(MutatorWords, poll) == POLL);
-    assert!(offset_of!(MutatorWords, skip) == SKIP);
+    assert!(offset_of!(MutatorWords, skip) == SKIP && SKIP == CHECK);
+    assert!(offset_of!(MutatorWords, zero) == CHECK + 1);
+    assert!(offset_of!(MutatorWords, poll) == POLL && POLL == CHECK + 4);
+    assert!(cfg!(target_endian = "little"), "CHECK is one word of a byte and a half");
     assert!(offset_of!(MutatorWords, shading) == SHADING);
     assert!(offset_of!(MutatorWords, segment_colours) == SEGMENT_COLOURS);
     assert!(BLOCK_GRANULES == PAGE, "a block's metadata is one page, so it is touched alone");

@@ -1,5 +1,7 @@
 //! Collected objects: allocation, fields, elements, cells, the write barrier, bounds checks.
 
+use std::rc::Rc;
+
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, Value, types};
 use medi_check::mir::{Const, FunctionId, Operand, Stmt, StmtKind};
@@ -500,40 +502,70 @@ impl<'a> Translator<'a> {
         self.builder.ins().ishl(digits, doublings)
     }
 
-    /// One comparison on the usual way: an object of the colour that needs no logging passes. Otherwise the collector
-    /// is told of each reference that the stores behind the barrier write.
-    pub(super) fn barrier(&mut self, object: &Operand, stores: &[Stmt]) {
-        let object = self.one(object);
-        let colour = self.load(Region::Header, types::I8, object, layout::COLOUR as u32);
-        let skip = self.load_context(types::I8, layout::SKIP);
-        let differs = self.builder.ins().icmp(IntCC::NotEqual, colour, skip);
+    /// One comparison on the usual way: an object of the colour that needs no logging passes, unless a safepoint is
+    /// due. Otherwise the collector is told of each reference that the stores behind the barrier write; before that the
+    /// thread comes to its safepoint where this barrier carries a poll. A barrier that carries none may be told without need.
+    pub(super) fn barrier(&mut self, object: &Operand, stores: &[Stmt], poll: Option<Rc<Point>>) {
+        let address = self.one(object);
+        let colour = self.colour(address);
+        let check = self.check();
+        let differs = self.builder.ins().icmp(IntCC::NotEqual, colour, check);
         self.in_cold_block(differs, |this| {
-            for store in stores {
-                let (_, value) = store.kind.stores_into_object().expect("what a barrier covers");
-                let destination = this.destination(&store.kind);
-                let values = this.operand(value);
-                let parts = this.parts(destination, &values);
-                for Part { offset, value, .. } in parts.filter(|part| part.scalar == Scalar::Ref) {
-                    let slot = this.builder.ins().iadd_imm_s(destination.base, i64::from(offset));
-                    let done = this.builder.create_block();
-                    if let StmtKind::SetElem { .. } = store.kind {
-                        this.pass_logged_segment(colour, skip, slot, done);
-                    }
-                    this.call_stub(Stub::Barrier, &[object, slot, value]);
-                    this.builder.ins().jump(done, &[]);
-                    this.builder.seal_block(done);
-                    this.builder.switch_to_block(done);
-                }
+            if let Some(point) = poll {
+                this.poll(&point);
+                this.check();
             }
+            this.tell_of_stores(object, stores);
         });
     }
 
+    fn tell_of_stores(&mut self, object: &Operand, stores: &[Stmt]) {
+        let object = self.one(object);
+        for store in stores {
+            let (_, value) = store.kind.stores_into_object().expect("what a barrier covers");
+            let destination = self.destination(&store.kind);
+            let values = self.operand(value);
+            let parts = self.parts(destination, &values);
+            for Part { offset, value, .. } in parts.filter(|part| part.scalar == Scalar::Ref) {
+                let slot = self.builder.ins().iadd_imm_s(destination.base, i64::from(offset));
+                let done = self.builder.create_block();
+                self.builder.set_cold_block(done);
+                if let StmtKind::SetElem { .. } = store.kind {
+                    self.pass_logged_segment(object, slot, done);
+                }
+                self.call_stub(Stub::Barrier, &[object, slot, value]);
+                self.builder.ins().jump(done, &[]);
+                self.builder.seal_block(done);
+                self.builder.switch_to_block(done);
+            }
+        }
+    }
+
+    /// An object's colour, as a word.
+    fn colour(&mut self, object: Value) -> Value {
+        let flags = self.regions[Region::Header.number() as usize];
+        self.builder.ins().uload8(types::I64, flags, object, layout::COLOUR as i32)
+    }
+
+    /// What is compared with colours. A block loads it once as long as nothing is called that could come to a safepoint:
+    /// only there does the colour to skip change.
+    fn check(&mut self) -> Value {
+        let (variable, known) = self.check;
+        if !known {
+            let check = self.load_context(types::I64, layout::CHECK);
+            self.builder.def_var(variable, check);
+            self.check.1 = true;
+        }
+        self.builder.use_var(variable)
+    }
+
     /// Goes on in `done` when the array is one that is logged by segments, and that of `slot` is logged.
-    fn pass_logged_segment(&mut self, colour: Value, skip: Value, slot: Value, done: ir::Block) {
+    fn pass_logged_segment(&mut self, array: Value, slot: Value, done: ir::Block) {
         let (check, slow) = (self.builder.create_block(), self.builder.create_block());
-        for block in [check, slow, done] {
+        for block in [check, slow] {
             self.builder.set_cold_block(block);
         }
+        let colour = self.colour(array);
         let segmented = i64::from(layout::COLOUR_SEGMENTED);
         let in_segments = self.builder.ins().icmp_imm_u(IntCC::Equal, colour, segmented);
         self.builder.ins().brif(in_segments, check, &[], slow, &[]);
@@ -543,6 +575,7 @@ impl<'a> Translator<'a> {
         let colours = self.load_context(types::I64, layout::SEGMENT_COLOURS);
         let at = self.builder.ins().iadd(colours, segment);
         let colour = self.load(Region::Header, types::I8, at, 0);
+        let skip = self.load_context(types::I8, layout::SKIP);
         let logged = self.builder.ins().icmp(IntCC::Equal, colour, skip);
         self.builder.ins().brif(logged, done, &[], slow, &[]);
         self.builder.seal_block(slow);

@@ -41,6 +41,7 @@ use medi_runtime::trap::TrapCode;
 use crate::Optimise;
 use crate::convention;
 use crate::layout::LIST_LEN_FIELD;
+use crate::polls::CarriedPolls;
 use crate::ranges::{self, CannotOverflow};
 use crate::roots::{self, Point, PointKind, RootPlan};
 use crate::unit::{ScopeNative, Unit};
@@ -223,6 +224,9 @@ pub(crate) struct Translator<'a> {
     root_slots: Vec<Option<StackSlot>>,
     closure_slot: Option<StackSlot>,
     roots: RootPlan,
+    polls: CarriedPolls,
+    /// What barriers compare colours with ([`medi_heap::layout::CHECK`]), and whether the current block has loaded it since its last point.
+    check: (Variable, bool),
     cannot_overflow: CannotOverflow,
     /// Checked arithmetic of the current block: the same on the same operands is not done again.
     computed: Vec<(BinaryOp, Value, Value, Value)>,
@@ -252,7 +256,16 @@ impl<'a> Translator<'a> {
             let scalars = unit.layouts.scalars(source.locals[local.index()].ty);
             scalars.iter().any(|(_, scalar)| *scalar == Scalar::Ref)
         };
-        let roots = roots::plan(source, &holds_references, &|stmt| point_kind(unit, stmt));
+        let polls = CarriedPolls::find(source);
+        let roots = roots::plan(source, &holds_references, &|block, at, stmt| {
+            if polls.is_carried(block, at) {
+                PointKind::None
+            } else if polls.carries(block, at) {
+                PointKind::Cold
+            } else {
+                point_kind(unit, stmt)
+            }
+        });
         let cannot_overflow = match unit.options.check_all_arithmetic {
             true => CannotOverflow::default(),
             false => ranges::cannot_overflow(source, &IntFacts { unit, source }, &versioned.guards),
@@ -271,6 +284,7 @@ impl<'a> Translator<'a> {
             }
         }
         first_variable.push(variables.len() as u32);
+        let check = (builder.declare_var(types::I64), false);
         let entry = builder.create_block();
         builder.append_block_params_for_function_params(entry);
         builder.switch_to_block(entry);
@@ -289,6 +303,8 @@ impl<'a> Translator<'a> {
             variables,
             closure_slot: None,
             roots,
+            polls,
+            check,
             cannot_overflow,
             computed: vec![],
             checked: vec![],
@@ -326,6 +342,7 @@ impl<'a> Translator<'a> {
             self.computed.clear();
             self.checked.clear();
             self.know_alive(index);
+            self.check.1 = false;
             for (at, stmt) in source.stmts.iter().enumerate() {
                 self.locate(stmt.span);
                 self.statement(index, at, stmt);
@@ -419,10 +436,15 @@ impl<'a> Translator<'a> {
         });
     }
 
-    /// Continues in a cold block when `condition` is not zero, and comes back.
+    /// Continues in a cold block when `condition` is not zero, and comes back. What comes after it in a cold block is
+    /// cold, too.
     fn in_cold_block(&mut self, condition: Value, body: impl FnOnce(&mut Self)) {
         let (cold, next) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(cold);
+        let here = self.builder.current_block().expect("a block");
+        if self.builder.func.layout.is_cold(here) {
+            self.builder.set_cold_block(next);
+        }
         self.builder.ins().brif(condition, cold, &[], next, &[]);
         self.builder.seal_block(cold);
         self.builder.switch_to_block(cold);
@@ -481,7 +503,9 @@ impl<'a> Translator<'a> {
             }
             StmtKind::Barrier { object } => {
                 let behind = &self.source.blocks[block].stmts[at + 1..];
-                self.barrier(object, mir::follows_barrier(object, behind));
+                let carries = self.polls.carries(block, at);
+                let poll = carries.then(|| self.point(block, at));
+                self.barrier(object, mir::follows_barrier(object, behind), poll);
             }
             StmtKind::Bounds { index, len } => self.bounds(index, len),
             StmtKind::ScopeEnter(scope) => {
@@ -513,14 +537,20 @@ impl<'a> Translator<'a> {
             StmtKind::Fence(_) => {
                 self.builder.ins().fence();
             }
+            StmtKind::Safepoint if self.polls.is_carried(block, at) => {}
             StmtKind::Safepoint => {
-                let poll = self.load_context(types::I32, medi_heap::layout::POLL);
                 let point = self.point(block, at);
-                self.in_cold_block(poll, |this| {
-                    this.collecting(&point, |this| this.call_stub(Stub::Safepoint, &[]));
-                });
+                self.poll(&point);
             }
         }
+    }
+
+    /// Comes to a safepoint when one is due.
+    fn poll(&mut self, point: &Point) {
+        let poll = self.load_context(types::I32, medi_heap::layout::POLL);
+        self.in_cold_block(poll, |this| {
+            this.collecting(point, |this| this.call_stub(Stub::Safepoint, &[]));
+        });
     }
 
     fn point(&self, block: usize, at: usize) -> Rc<Point> {
@@ -581,6 +611,7 @@ impl<'a> Translator<'a> {
             });
         }
         let inst = emit(self);
+        self.check.1 = false;
         let dropped = self.unit.options.plant_lost_root.then(|| point.live.first()).flatten();
         for root in &point.live {
             if dropped == Some(root) {

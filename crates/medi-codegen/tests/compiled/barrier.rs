@@ -1,5 +1,5 @@
 //! What the barrier's slow path is told: the slot and the value of each reference that the stores behind it
-//! write, taken apart as they are.
+//! write, taken apart as they are. And that it polls where a loop has no other poll.
 
 use crate::build::*;
 use crate::machine::{Setup, Told, run_with};
@@ -7,6 +7,7 @@ use medi_check::mir::*;
 use medi_check::types::{Ty, TyId, Types};
 
 const INT: TyId = Types::INT;
+const BOOL: TyId = Types::BOOL;
 const BYTE: TyId = Types::BYTE;
 const STR: TyId = Types::STR;
 
@@ -153,4 +154,57 @@ fn the_barrier_is_told_of_a_captured_variable() {
     s.barrier(&object);
     s.main.stmt(StmtKind::SetCell { cell: object, value: second });
     s.tell(&[(8, number)]);
+}
+
+/// Stores a new object into an old one in each of `turns` turns; half of the barriers are in a branch of their own when
+/// `branch` says so, and then the loop has a poll.
+fn storing_loop(turns: i64, branch: bool) -> Program {
+    let mut build = Build::default();
+    let cell = build.ty(Ty::Cell(INT));
+    let node = build.record("Node", &[("number", INT), ("cell", cell)]);
+    let mut main = Func::new("main", &[], INT);
+    let first = main.let_(cell, Rvalue::NewCell { ty: cell, value: int(-1) });
+    let object = main.let_(node, Rvalue::NewRecord { ty: node, fields: vec![int(0), first] });
+    let turn = main.local(INT);
+    main.assign(turn, Rvalue::Use(int(0)));
+    let (body, store, again, after) = (main.block(), main.block(), main.block(), main.block());
+    main.goto(body);
+    main.at(body);
+    let new = main.let_(cell, Rvalue::NewCell { ty: cell, value: copy(turn) });
+    let odd = main.let_(INT, Rvalue::Binary(BinaryOp::RemInt, copy(turn), int(2)));
+    let compare = BinaryOp::Compare(Comparison::Eq);
+    let odd = main.let_(BOOL, Rvalue::Binary(compare, odd, int(1)));
+    if branch {
+        main.branch(odd, store, again);
+    } else {
+        main.goto(store);
+    }
+    main.at(store);
+    main.stmt(StmtKind::Barrier { object: object.clone() });
+    main.stmt(StmtKind::SetField { object: object.clone(), field: 1, value: new });
+    main.goto(again);
+    main.at(again);
+    main.stmt(StmtKind::Safepoint);
+    main.assign(turn, Rvalue::Binary(BinaryOp::AddInt, copy(turn), int(1)));
+    let compare = BinaryOp::Compare(Comparison::Lt);
+    let more = main.let_(BOOL, Rvalue::Binary(compare, copy(turn), int(turns)));
+    main.branch(more, body, after);
+    main.at(after);
+    let cell = main.let_(cell, Rvalue::GetField { object, field: 1 });
+    let value = main.let_(INT, Rvalue::GetCell(cell));
+    main.ret(value);
+    build.main(main)
+}
+
+#[test]
+fn a_loop_comes_to_a_safepoint_in_each_turn_also_where_its_barrier_polls() {
+    for (branch, moving) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut setup = Setup { storm: true, ..Setup::default() };
+        setup.heap.verify = true;
+        (setup.heap.moving, setup.heap.poison) = (moving, !moving);
+        setup.code.reload_roots = moving;
+        let answer = run_with(&storing_loop(200, branch), &setup);
+        assert_eq!(answer.int(), 199);
+        assert!(answer.collections >= 200, "{} collections", answer.collections);
+    }
 }
