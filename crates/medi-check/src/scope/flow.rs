@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use medi_syntax::source::Span;
 
+use super::faint::{Faint, Reads};
 use super::kinds::{Kind, Kinds};
 use super::live::{Live, first_use};
 use super::sets::{Classes, Set};
@@ -146,6 +147,8 @@ pub struct Flow<'a> {
     /// A task runs the function, once.
     spawned: bool,
     uses: Rc<Uses>,
+    faint: &'a Faint,
+    used: Rc<Set>,
     pub kinds: Vec<Kind>,
     pub loans: Vec<Loan>,
     sites: HashMap<Point, usize>,
@@ -232,6 +235,7 @@ impl<'a> Flow<'a> {
         program: &'a Program,
         function: &'a Function,
         summaries: &'a [Summary],
+        faint: &'a Faint,
         spawned: bool,
         all: &mut Kinds,
     ) -> Self {
@@ -243,6 +247,8 @@ impl<'a> Flow<'a> {
             summaries,
             spawned,
             uses: Rc::default(),
+            faint,
+            used: Rc::default(),
             kinds,
             loans: vec![],
             sites: HashMap::new(),
@@ -261,6 +267,7 @@ impl<'a> Flow<'a> {
             return flow;
         }
         flow.uses = Rc::new(Uses::new(program, function));
+        flow.used = Rc::new(faint.used_in(function));
         flow.join_classes();
         flow.find_parts();
         flow.seed();
@@ -276,6 +283,11 @@ impl<'a> Flow<'a> {
         let is_closure =
             |stmt: &Stmt| matches!(stmt.kind, StmtKind::Assign(_, Rvalue::NewClosure { .. }));
         self.loans.is_empty() && !stmts().any(is_closure)
+    }
+
+    /// What its statements use.
+    pub fn reads(&self) -> Reads<'_> {
+        Reads { faint: self.faint, used: &self.used }
     }
 
     fn result_slot(&self) -> usize {
@@ -1208,7 +1220,8 @@ impl<'a> Flow<'a> {
             return;
         }
         let function = self.function;
-        let live = Live::new(function);
+        let used = self.used.clone();
+        let live = Live::new(function, Reads { faint: self.faint, used: &used });
         for (block, body) in function.blocks.iter().enumerate() {
             let Some(mut state) = self.states[block].clone() else { continue };
             let after = live.after_each(block);
@@ -1240,7 +1253,9 @@ impl<'a> Flow<'a> {
             if Some(local) == assigned || held.is_empty() {
                 continue;
             }
-            let Some(used) = first_use(self.function, at, local) else { continue };
+            let Some(used) = first_use(self.function, self.reads(), at, local) else {
+                continue;
+            };
             let used = self.span_at(used);
             for pair in freed.iter().flat_map(|first| held.iter().map(|second| (*first, *second))) {
                 if pair.0 != pair.1 && !self.summary.clashes.contains_key(&pair) {
@@ -1556,6 +1571,7 @@ impl<'a> Flow<'a> {
     pub fn replay(&self) -> Flow<'a> {
         Flow {
             uses: self.uses.clone(),
+            used: self.used.clone(),
             kinds: self.kinds.clone(),
             loans: self.loans.clone(),
             sites: self.sites.clone(),

@@ -2,14 +2,16 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use super::faint::Reads;
 use super::flow::{Point, local_of};
 use super::sets::Set;
-use crate::mir::validate::{stmt_operands, targets, terminator_operands};
+use crate::mir::validate::{targets, terminator_operands};
 use crate::mir::{Function, Local, Operand, StmtKind};
 
 /// The locals that are live at the start and at the end of each block.
 pub struct Live<'f> {
     function: &'f Function,
+    reads: Reads<'f>,
     before: Vec<Set>,
     out: Vec<Set>,
 }
@@ -20,22 +22,17 @@ fn read(live: &mut Set, operands: &[&Operand]) {
     }
 }
 
-/// What a statement reads, as far as it matters: the barrier before a store reads nothing of the program.
-fn reads(kind: &StmtKind) -> Vec<&Operand> {
-    if let StmtKind::Barrier { .. } = kind { vec![] } else { stmt_operands(kind) }
-}
-
-fn before_stmt(live: &mut Set, kind: &StmtKind) {
+fn before_stmt(live: &mut Set, kind: &StmtKind, reads: Reads) {
     if let StmtKind::Assign(local, _) = kind {
         live.remove(local.index());
     }
-    read(live, &reads(kind));
+    read(live, &reads.of(kind));
 }
 
 impl<'f> Live<'f> {
-    pub fn new(function: &'f Function) -> Self {
+    pub fn new(function: &'f Function, reads: Reads<'f>) -> Self {
         let none = vec![Set::default(); function.blocks.len()];
-        let mut live = Self { function, before: none.clone(), out: none };
+        let mut live = Self { function, reads, before: none.clone(), out: none };
         loop {
             let mut changed = false;
             for block in (0..function.blocks.len()).rev() {
@@ -44,7 +41,7 @@ impl<'f> Live<'f> {
                 }
                 let mut state = live.at_end(block);
                 for stmt in function.blocks[block].stmts.iter().rev() {
-                    before_stmt(&mut state, &stmt.kind);
+                    before_stmt(&mut state, &stmt.kind, reads);
                 }
                 changed |= live.before[block].add(&state);
             }
@@ -72,7 +69,7 @@ impl<'f> Live<'f> {
         let mut after = vec![];
         for stmt in self.function.blocks[block].stmts.iter().rev() {
             after.push(state.clone());
-            before_stmt(&mut state, &stmt.kind);
+            before_stmt(&mut state, &stmt.kind, self.reads);
         }
         after.reverse();
         after
@@ -80,14 +77,14 @@ impl<'f> Live<'f> {
 }
 
 /// The use of a local that the shortest way from behind a point leads to.
-pub fn first_use(function: &Function, after: Point, local: Local) -> Option<Point> {
+pub fn first_use(function: &Function, reads: Reads, after: Point, local: Local) -> Option<Point> {
     let mut seen = HashSet::new();
     let mut work = VecDeque::from([Point { block: after.block, index: after.index + 1 }]);
     while let Some(start) = work.pop_front() {
         let block = &function.blocks[start.block];
         let mut assigned = false;
         for (index, stmt) in block.stmts.iter().enumerate().skip(start.index) {
-            if reads(&stmt.kind).iter().any(|operand| local_of(operand) == Some(local)) {
+            if reads.has(&stmt.kind, local) {
                 return Some(Point { block: start.block, index });
             }
             if matches!(&stmt.kind, StmtKind::Assign(into, _) if *into == local) {

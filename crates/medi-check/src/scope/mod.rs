@@ -15,6 +15,7 @@
 //! weak references. The design follows Rust's non-lexical lifetimes (RFC 2094) and Polonius, with inferred signatures.
 
 mod constants;
+mod faint;
 mod flow;
 mod kinds;
 mod leak;
@@ -33,6 +34,7 @@ use std::collections::{HashSet, VecDeque};
 use medi_syntax::diagnostic::Diagnostic;
 use medi_syntax::source::SourceMap;
 
+use self::faint::Faint;
 use self::flow::Flow;
 use self::kinds::Kinds;
 use self::summary::Summary;
@@ -47,14 +49,15 @@ pub fn check(program: &Program, sources: &SourceMap) -> Vec<Diagnostic> {
     let callees: Vec<Vec<usize>> = program.functions.iter().map(callees).collect();
     let order = bottom_up(&callees);
     let functions = constants::without_dead_ways(program, &order);
+    let faint = Faint::new(&functions, &order);
     let mut kinds = Kinds::new(program);
     let spawned = uses::spawned(program);
     let spawned = |index: usize| spawned.contains(&FunctionId(index as u32));
-    let summaries = summaries(program, &functions, &callees, order, &spawned, &mut kinds);
+    let summaries = summaries(program, &functions, &faint, &callees, order, &spawned, &mut kinds);
     let mut diagnostics: Vec<Diagnostic> = vec![];
     let mut reported = HashSet::new();
     for (index, function) in functions.iter().enumerate() {
-        let flow = Flow::new(program, function, &summaries, spawned(index), &mut kinds);
+        let flow = Flow::new(program, function, &summaries, &faint, spawned(index), &mut kinds);
         if flow.is_trivial() {
             continue;
         }
@@ -105,6 +108,7 @@ fn callees(function: &Function) -> Vec<usize> {
 fn summaries(
     program: &Program,
     functions: &[Cow<Function>],
+    faint: &Faint,
     callees: &[Vec<usize>],
     order: Vec<usize>,
     spawned: &dyn Fn(usize) -> bool,
@@ -121,7 +125,7 @@ fn summaries(
     while let Some(index) = work.pop_front() {
         waits[index] = false;
         let function = &functions[index];
-        let flow = Flow::new(program, function, &summaries, spawned(index), kinds);
+        let flow = Flow::new(program, function, &summaries, faint, spawned(index), kinds);
         let races = parallel::races(&flow, &summaries);
         let summary = Summary { races, ..flow.summary };
         if summary.says_more_than(&summaries[index]) {

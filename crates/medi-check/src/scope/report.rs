@@ -16,7 +16,7 @@ use crate::types::Ty;
 
 /// What is wrong with the function, in the order of its blocks.
 pub fn report(flow: &Flow, sources: &SourceMap) -> Vec<Diagnostic> {
-    let live = Live::new(flow.function);
+    let live = Live::new(flow.function, flow.reads());
     let words = Words { flow, sources };
     let mut reporter = Reporter { words, told: HashSet::new(), diagnostics: vec![] };
     // The steps add to regions that are complete already, so the flow does not change.
@@ -105,7 +105,8 @@ impl<'a> Reporter<'a> {
                 && (before.outer[local.index()].contains(loan)
                     || flow.inner_of(*local).contains(loan))
         });
-        let uses = holders.filter_map(|local| Some((local, first_use(flow.function, at, local)?)));
+        let uses = holders
+            .filter_map(|local| Some((local, first_use(flow.function, flow.reads(), at, local)?)));
         uses.min_by_key(|(local, usage)| {
             let span = self.words.span_at(*usage);
             (self.words.name(*local).is_none(), span.start, local.0)
