@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 use std::time::{Duration, Instant};
 use std::{hint, thread};
 
+use crate::block_set::BlockIndex;
 use crate::cleaner::Cleaners;
 use crate::collector::Collector;
 use crate::cycle::CycleTotals;
@@ -36,6 +37,8 @@ use crate::weak::WeakGate;
 const LOOKS: u32 = 1000;
 /// How often the collector makes way before it goes on.
 const YIELDS: u32 = 100;
+/// Large objects counted under one hold of the lock.
+const COUNTED_AT_ONCE: usize = 64;
 
 /// A collected heap. Cloning is cheap and gives the same heap; its memory goes back to the system when the
 /// last clone, handle and mutator are gone.
@@ -465,20 +468,38 @@ impl Heap {
     }
 
     /// What each type holds, by the last cycle: objects allocated since are not counted, and while a cycle runs, some
-    /// that it finds dead still are. Largest first.
+    /// that it finds dead still are; what it frees or sorts meanwhile may count or not. Threads go on. Largest first.
     pub fn census(&self) -> Vec<TypeUse> {
-        let space = self.0.space_at_rest();
-        let types = self.0.types.read();
-        let mut uses: Vec<(u64, u64)> = vec![(0, 0); types.len()];
-        space.for_each_marked(|address| {
+        let mut types = self.0.types.read();
+        let mut uses: Vec<(u64, u64)> = Vec::new();
+        let mut count = |address: usize| {
             // SAFETY: what the last cycle found live keeps its memory until a sweep, which needs the lock that
             // we hold.
             let ty = unsafe { *(address as *const u32) } as usize;
+            if ty >= types.len() {
+                // Registered since, and a cycle has found such an object already.
+                types = self.0.types.read();
+            }
+            if ty >= uses.len() {
+                uses.resize(types.len(), (0, 0));
+            }
             // SAFETY: as above.
             let bytes = unsafe { types[ty].size.size_of(address) };
             uses[ty].0 += 1;
             uses[ty].1 += bytes as u64;
-        });
+        };
+        // The lock is given up after each block, so that no thread waits for all of it.
+        let mut block = BlockIndex(0);
+        while self.0.space_at_rest().for_each_marked_in(block, &mut count) {
+            block.0 += 1;
+        }
+        let mut from = Some(0);
+        while let Some(at) = from.take() {
+            for address in self.0.space().large_marked(at).take(COUNTED_AT_ONCE) {
+                count(address);
+                from = Some(address + 1);
+            }
+        }
         let mut census: Vec<_> = uses
             .into_iter()
             .enumerate()

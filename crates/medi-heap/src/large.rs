@@ -274,8 +274,8 @@ impl LargeSpace {
         count: usize,
         is_dead: impl Fn(usize) -> bool,
     ) -> (Vec<DeadSpan>, Option<usize>) {
-        let first = (from.saturating_sub(self.spans.base)).div_ceil(PAGE) as u32;
-        let looked_at: Vec<u32> = self.used.range(first..).take(count).copied().collect();
+        let looked_at: Vec<u32> =
+            self.used.range(self.page_at(from)..).take(count).copied().collect();
         let next =
             (looked_at.len() == count).then(|| self.spans.address(looked_at[count - 1]) + PAGE);
         let dead = looked_at.into_iter().filter(|page| is_dead(self.spans.address(*page)));
@@ -365,9 +365,14 @@ impl LargeSpace {
         returned
     }
 
-    /// The addresses of all objects.
-    pub fn objects(&self) -> impl Iterator<Item = usize> + '_ {
-        self.used.iter().map(|page| self.spans.address(*page))
+    /// The addresses of all objects at or after `from`, in order.
+    pub fn objects(&self, from: usize) -> impl Iterator<Item = usize> + '_ {
+        self.used.range(self.page_at(from)..).map(|page| self.spans.address(*page))
+    }
+
+    /// The first page at or after an address.
+    fn page_at(&self, address: usize) -> u32 {
+        address.saturating_sub(self.spans.base).div_ceil(PAGE) as u32
     }
 
     /// Takes the object at `address` out for good: its pages are sealed or poisoned and not reused.
@@ -451,7 +456,7 @@ mod tests {
         spans.set_mark(page, 1);
         assert_eq!(spans.find(objects[0] + PAGE), None);
         assert!(sweep(&mut space, &objects[..2]) >= 700 << 10);
-        assert_eq!(space.objects().collect::<Vec<_>>(), objects[..2]);
+        assert_eq!(space.objects(0).collect::<Vec<_>>(), objects[..2]);
         assert_eq!(space.used_bytes(), 200 << 10);
         assert_eq!(space.dirty_bytes(), 0);
         let all = space.allocate(&os, 800 << 10, 6).unwrap().unwrap();

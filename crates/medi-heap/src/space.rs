@@ -627,6 +627,7 @@ impl Space {
             return None;
         }
         self.undecided = true;
+        self.marking = true;
         self.mark = self.mark % 3 + 1;
         Some(self.mark)
     }
@@ -705,26 +706,41 @@ impl Space {
     /// Calls `visit` with the address of every object that the last cycle found live. While a cycle is under way,
     /// those that it finds dead may still be among them.
     pub fn for_each_marked(&self, mut visit: impl FnMut(usize)) {
-        let mut visit_starts = |block: BlockIndex, wanted: &dyn Fn(u8) -> bool| {
-            // SAFETY: the block has been in use, so its slab is committed.
-            let metadata = unsafe { self.geometry.block_metadata(block) };
-            let address = self.geometry.block_address(block);
-            for granule in starts(metadata, wanted) {
-                visit(address + granule * GRANULE);
-            }
+        for block in 0..self.fresh_top {
+            self.for_each_marked_in(BlockIndex(block), &mut visit);
+        }
+        self.large_marked(0).for_each(visit);
+    }
+
+    /// The same for the objects of a block. False: no block at or after this one has been used.
+    pub fn for_each_marked_in(&self, block: BlockIndex, mut visit: impl FnMut(usize)) -> bool {
+        if block.0 >= self.fresh_top {
+            return false;
+        }
+        let settled = [&self.swept, &self.dense, &self.in_use];
+        let any = if self.unswept.contains(block) {
+            self.undecided
+        } else if settled.iter().any(|set| set.contains(block)) {
+            self.marking
+        } else {
+            return true;
         };
-        for block in self.unswept.iter() {
-            visit_starts(block, &|state| self.undecided || state == self.mark);
+        // SAFETY: the block has been in use, so its slab is committed.
+        let metadata = unsafe { self.geometry.block_metadata(block) };
+        let address = self.geometry.block_address(block);
+        for granule in starts(metadata, |state| any || state == self.mark) {
+            visit(address + granule * GRANULE);
         }
-        for block in self.swept.iter().chain(self.dense.iter()).chain(self.in_use.iter()) {
-            visit_starts(block, &|state| self.marking || state == self.mark);
-        }
+        true
+    }
+
+    /// The same for large objects at or after an address, in order.
+    pub fn large_marked(&self, from: usize) -> impl Iterator<Item = usize> + '_ {
         let spans = self.large.spans;
-        for address in self.large.objects() {
-            if spans.find(address).is_some_and(|page| spans.mark(page) == self.mark) {
-                visit(address);
-            }
-        }
+        let any = self.marking;
+        let counts = move |mark: u8| mark == self.mark || any && mark != 0;
+        let marked = move |address| spans.find(address).is_some_and(|at| counts(spans.mark(at)));
+        self.large.objects(from).filter(move |address| marked(*address))
     }
 
     /// For the moving mode: every used block, emptied into a list, so that none is allocated in.

@@ -70,6 +70,62 @@ fn threads_survive_young_collections_with_verification() {
 }
 
 #[test]
+fn a_census_while_threads_allocate_and_cycles_run_counts_all_that_stays() {
+    const NODES: usize = 20_000;
+    const ARRAYS: usize = 200;
+    let t = Setup::new(Options { young_cycles: true, verify: false, ..quick() });
+    let (mutator, heap, node, refs) = (&t.mutator, &t.heap, t.node, t.refs);
+    let (ready, counted) = (&AtomicBool::new(false), &AtomicBool::new(false));
+    mutator.enter_native();
+    std::thread::scope(|threads| {
+        threads.spawn(move || {
+            on_thread(heap, |mutator| {
+                mutator.scope(|scope| {
+                    let old = list(scope, node, NODES);
+                    let large: Vec<_> = (0..ARRAYS)
+                        .map(|_| {
+                            let array = scope.alloc_array(refs, 8_000).unwrap();
+                            scope.handle(array)
+                        })
+                        .collect();
+                    scope.collect();
+                    ready.store(true, Ordering::Relaxed);
+                    while !counted.load(Ordering::Relaxed) {
+                        scope.scope(|scope| {
+                            assert_eq!(list_len(list(scope, node, 3_000).get()), 3_000)
+                        });
+                        scope.alloc_array(refs, 8_000).unwrap();
+                        scope.collect_young();
+                        scope.collect();
+                    }
+                    assert_eq!(list_len(old.get()), NODES);
+                    assert_eq!(large.len(), ARRAYS);
+                });
+            })
+        });
+        threads.spawn(move || {
+            while !ready.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            let least = |ty, least: usize| {
+                (0..200)
+                    .map(|_| {
+                        let census = heap.census();
+                        let row = census.iter().find(|row| row.type_id == ty);
+                        row.map_or(0, |row| row.objects)
+                    })
+                    .min()
+                    .filter(|objects| *objects < least as u64)
+            };
+            let missing = [least(node, NODES), least(refs, ARRAYS)];
+            counted.store(true, Ordering::Relaxed);
+            assert_eq!(missing, [None, None], "objects counted where there were more all the time");
+        });
+    });
+    mutator.leave_native();
+}
+
+#[test]
 fn young_cycles_run_during_full_ones_and_lose_nothing() {
     let options = Options { young_cycles: true, verify: true, poison: true, ..quick() };
     let t = Setup::new(options);
