@@ -52,8 +52,8 @@ pub(crate) struct CycleTotals {
 
 /// With [`Kind::Every`], each so many cycles is a full one.
 const EVERY_FULL: u64 = 4;
-/// Blocks swept, and large objects looked at, under one hold of the space's lock.
-const SWEPT_AT_ONCE: usize = 8;
+/// Blocks that the collector's thread takes at a time to sweep.
+const SWEPT_AT_ONCE: usize = 4;
 /// Blocks sorted under one hold of the lock.
 const SORTED_AT_ONCE: usize = 128;
 
