@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod deep_stack;
 mod edits;
 pub mod hir;
 pub mod library;

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use medi_check::check::check;
+use medi_check::deep_stack;
 use medi_check::lower::{check_library, lower_checked};
 use medi_check::{library, mir};
 use medi_syntax::ast::Module;
@@ -16,7 +17,7 @@ use crate::cli::ErrorFormat;
 
 /// Why there is no program.
 pub enum Failure {
-    /// A source file cannot be read: what to tell the user.
+    /// A source file cannot be read, or the system gives the compiler too little: what to tell the user.
     Unreadable(String),
     /// Reported on standard error.
     DoesNotCompile,
@@ -40,6 +41,13 @@ pub fn compile(
     goal: Goal,
     errors: ErrorFormat,
 ) -> Result<(SourceMap, Option<mir::Program>), Failure> {
+    deep_stack::is_there().map_err(|error| {
+        let needed = deep_stack::STACK_BYTES >> 20;
+        Failure::Unreadable(format!(
+            "the system gives the compiler no thread with a stack of {needed} MiB: {error}; let the process have more \
+             memory (`ulimit -d`, `ulimit -v`) or threads (`ulimit -u`)"
+        ))
+    })?;
     let mut sources = SourceMap::default();
     let mut modules: Vec<Module> = vec![];
     let mut diagnostics: Vec<Diagnostic> = vec![];

@@ -40,6 +40,7 @@ use medi_syntax::ast;
 use medi_syntax::diagnostic::{Diagnostic, Severity};
 use medi_syntax::source::{SourceMap, Span};
 
+use crate::deep_stack;
 use crate::hir::{self, FuncId};
 use crate::types::{EnumId, RecordId, TyId, Types};
 use konst::ConstInfo;
@@ -57,7 +58,7 @@ pub fn check(
     modules: &[ast::Module],
     want_main: bool,
 ) -> (Option<hir::Program>, Vec<Diagnostic>) {
-    on_deep_stack(|| Checker::new(sources, modules).run(want_main, false))
+    deep_stack::run("check", || Checker::new(sources, modules).run(want_main, false))
 }
 
 /// Like [`check`] without `main`, but checks every body of the library too.
@@ -68,18 +69,7 @@ pub fn check_all(
     sources: &SourceMap,
     modules: &[ast::Module],
 ) -> (Option<hir::Program>, Vec<Diagnostic>) {
-    on_deep_stack(|| Checker::new(sources, modules).run(false, true))
-}
-
-/// The checker recurses as deep as the tree does, which [`body::MAX_DEPTH`] bounds; this stack is
-/// large enough for that in a debug build, whatever thread the caller is on.
-fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    const STACK_BYTES: usize = 64 << 20;
-    std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().name("check".into()).stack_size(STACK_BYTES);
-        let thread = builder.spawn_scoped(scope, work).expect("a thread for the type checker");
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    deep_stack::run("check", || Checker::new(sources, modules).run(false, true))
 }
 
 /// A function's declaration, resolved.

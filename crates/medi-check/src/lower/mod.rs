@@ -41,6 +41,7 @@ use std::rc::Rc;
 use medi_syntax::diagnostic::Diagnostic;
 use medi_syntax::source::{SourceMap, Span};
 
+use crate::deep_stack;
 use crate::hir::{self, FuncId};
 use crate::mir;
 use crate::scope as scope_checker;
@@ -54,7 +55,7 @@ use crate::types::{TyId, Types};
 /// # Panics
 /// If the program has no `main`, or breaks a promise of [`crate::hir`].
 pub fn lower(program: hir::Program) -> Result<mir::Program, Vec<Diagnostic>> {
-    on_deep_stack(|| lower_here(program, None))
+    deep_stack::run("lower", || lower_here(program, None))
 }
 
 /// As [`lower`], and no program that the scope checker has something against, be it in functions that `main` does not
@@ -69,12 +70,12 @@ pub fn lower_checked(
     program: hir::Program,
     sources: &SourceMap,
 ) -> Result<mir::Program, Vec<Diagnostic>> {
-    on_deep_stack(|| lower_here(program, Some(sources)))
+    deep_stack::run("lower", || lower_here(program, Some(sources)))
 }
 
 /// What is wrong with the functions of files without a `main`.
 pub fn check_library(program: hir::Program, sources: &SourceMap) -> Vec<Diagnostic> {
-    on_deep_stack(|| check_library_here(program, sources))
+    deep_stack::run("lower", || check_library_here(program, sources))
 }
 
 /// Shows `look` the MIR as the scope checker reads it, before any pass changes it.
@@ -88,21 +89,9 @@ pub fn lower_unchanged<T: Send>(
     mut program: hir::Program,
     look: impl FnOnce(&mir::Program) -> T + Send,
 ) -> Result<T, Vec<Diagnostic>> {
-    on_deep_stack(|| {
+    deep_stack::run("lower", || {
         let types = std::mem::take(&mut program.types);
         lower_plainly(&program, types).map(|lowered| look(&lowered))
-    })
-}
-
-fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    // The lowering recurses as deep as the tree does, which the parser bounds; this stack holds that in a
-    // debug build too, whatever thread the caller is on.
-    const STACK_BYTES: usize = 64 << 20;
-    std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().name("lower".into()).stack_size(STACK_BYTES);
-        let thread = builder.spawn_scoped(scope, work);
-        let thread = thread.expect("a thread for the lowering");
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 

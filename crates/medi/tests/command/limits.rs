@@ -31,3 +31,10 @@ fn a_system_that_gives_next_to_nothing_ends_the_program_with_advice() {
     let run = with_little_data("examples/hello/main.medi", 100 << 20);
     assert!(run.contains("set a smaller memory limit"), "{run}");
 }
+
+#[test]
+fn a_system_that_gives_no_stack_for_the_compiler_ends_the_program_with_advice() {
+    let run = with_little_data("examples/hello/main.medi", 40 << 20);
+    assert!(run.contains("the system gives the compiler no thread"), "{run}");
+    assert!(run.contains("ulimit -d") && !run.contains("panicked"), "{run}");
+}
