@@ -38,6 +38,14 @@ fn what_is_unreachable_is_gone_after_a_collection_and_its_memory_is_reused() {
     assert!(t.heap.census().is_empty());
 }
 
+/// Waits until so many blocks have been swept: a thread takes a fresh block rather than wait for one that the collector
+/// is sweeping at the moment.
+fn until_swept(heap: &Heap, blocks: u64) {
+    while heap.stats().swept_blocks < blocks {
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn holes_between_survivors_are_allocated_in_to_the_granule() {
     let mut t = Setup::new(Options { initial_trigger: 1 << 30, ..quick() });
@@ -54,11 +62,7 @@ fn holes_between_survivors_are_allocated_in_to_the_granule() {
             }
         }
         scope.collect();
-        // What the collector is sweeping at the moment is in its hands, and a thread takes a fresh block rather than wait.
-        let blocks = (20_000u64 * 32).div_ceil(65_536);
-        while scope.heap().stats().swept_blocks < blocks {
-            std::thread::yield_now();
-        }
+        until_swept(&scope.heap(), (20_000u64 * 32).div_ceil(65_536));
         let before = scope.heap().stats().heap_bytes;
         let more = list(scope, node, 9_000);
         assert_eq!(scope.heap().stats().heap_bytes, before, "holes were there to be used");
@@ -532,6 +536,7 @@ fn plant(plant: Plant, options: Options) -> String {
             let died = scope.alloc_fixed(node).unwrap();
             queue.register(scope, died, "died");
             scope.collect();
+            until_swept(&scope.heap(), 1);
             let new = scope.alloc_fixed(node).unwrap();
             // SAFETY: both are live.
             unsafe { scope.store(old.get(), NEXT, Some(new)) };
