@@ -33,6 +33,7 @@ pub(crate) struct Chunks {
 }
 
 impl Chunks {
+    #[inline]
     pub(crate) fn mark(&self) -> Mark {
         self.top
     }
@@ -61,8 +62,12 @@ impl Chunks {
     }
 
     /// Gives back everything handed out since `mark`.
+    #[inline]
     pub(crate) fn rewind(&mut self, mark: Mark) {
         self.top = mark;
-        self.list.truncate((mark.chunk + 1 + SPARE).max(SPARE));
+        let kept = mark.chunk + 1 + SPARE;
+        if self.list.len() > kept {
+            self.list.truncate(kept);
+        }
     }
 }

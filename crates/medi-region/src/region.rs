@@ -36,6 +36,25 @@ impl Bump {
         let handle = self.cursor.load(Ordering::Relaxed);
         (handle + bytes as u64 <= self.limit.load(Ordering::Relaxed)).then_some(handle)
     }
+
+    #[inline]
+    fn end(
+        &mut self,
+        space: &RegionSpace,
+        traced: bool,
+        end: RegionEnd,
+        poison: bool,
+        free: &mut impl FnMut(u32),
+    ) {
+        let Some(last) = self.chunks.last_mut() else { return };
+        last.1 = self.cursor.load(Ordering::Relaxed);
+        space.end(&self.chunks, traced, end, poison);
+        self.cursor.store(0, Ordering::Relaxed);
+        self.limit.store(0, Ordering::Relaxed);
+        while let Some((chunk, _)) = self.chunks.pop() {
+            free(chunk);
+        }
+    }
 }
 
 impl Region {
@@ -44,16 +63,19 @@ impl Region {
     pub const PLAIN: usize = std::mem::offset_of!(Region, plain);
     pub const TRACED: usize = std::mem::offset_of!(Region, traced);
 
+    #[inline]
     fn bump(&mut self, traced: bool) -> &mut Bump {
         if traced { &mut self.traced } else { &mut self.plain }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.plain.chunks.is_empty() && self.traced.chunks.is_empty()
     }
 
-    /// Goes on in another chunk, `chunk`.
-    pub(crate) fn go_on(&mut self, space: &RegionSpace, traced: bool, chunk: u32) {
+    /// Goes on in another chunk, `chunk`; answers the handle of its first byte.
+    #[inline]
+    pub(crate) fn go_on(&mut self, space: &RegionSpace, traced: bool, chunk: u32) -> u64 {
         let bump = self.bump(traced);
         let first = space.first(chunk);
         let end = bump.cursor.load(Ordering::Relaxed);
@@ -69,9 +91,11 @@ impl Region {
         if traced {
             space.trace(chunk, &bump.cursor);
         }
+        first
     }
 
     /// The handle of the next object, if it fits.
+    #[inline]
     pub(crate) fn room(&mut self, traced: bool, bytes: usize) -> Option<u64> {
         self.bump(traced).room(bytes)
     }
@@ -87,6 +111,7 @@ impl Region {
     }
 
     /// Start and end of what is filled of the traced chunks.
+    #[inline]
     pub(crate) fn for_each_traced(&self, space: &RegionSpace, visit: &mut dyn FnMut(u64, u64)) {
         let Some((last, full)) = self.traced.chunks.split_last() else { return };
         let cursor = self.traced.cursor.load(Ordering::Relaxed);
@@ -96,6 +121,7 @@ impl Region {
     }
 
     /// Ends the lives of all objects; hands each chunk to `free`.
+    #[inline]
     pub(crate) fn end(
         &mut self,
         space: &RegionSpace,
@@ -103,15 +129,7 @@ impl Region {
         poison: bool,
         mut free: impl FnMut(u32),
     ) {
-        for traced in [true, false] {
-            let bump = self.bump(traced);
-            let cursor = bump.cursor.load(Ordering::Relaxed);
-            let Some(last) = bump.chunks.last_mut() else { continue };
-            last.1 = cursor;
-            space.end(&bump.chunks, traced, end, poison);
-            bump.cursor.store(0, Ordering::Relaxed);
-            bump.limit.store(0, Ordering::Relaxed);
-            bump.chunks.drain(..).for_each(|(chunk, _)| free(chunk));
-        }
+        self.traced.end(space, true, end, poison, &mut free);
+        self.plain.end(space, false, end, poison, &mut free);
     }
 }

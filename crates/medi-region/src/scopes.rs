@@ -209,7 +209,9 @@ impl<L: Ledger> Scopes<L> {
         site: u64,
     ) -> Result<u64, AllocateError> {
         let open = &mut self.regions[..self.open.len()];
-        let place = open.iter_mut().find(|open| std::ptr::from_ref(&***open) == region);
+        // The innermost first: it is the one nearly always.
+        let mut inwards = open.iter_mut().rev();
+        let place = inwards.find(|open| std::ptr::from_ref(&***open) == region);
         let region = place.ok_or(AllocateError::NoScope)?;
         if let Some(handle) = region.room(traced, bytes) {
             return Ok(handle);
@@ -230,8 +232,7 @@ impl<L: Ledger> Scopes<L> {
                 })?
             }
         };
-        region.go_on(&self.space, traced, chunk);
-        region.room(traced, bytes).ok_or(AllocateError::TooLarge)
+        Ok(region.go_on(&self.space, traced, chunk))
     }
 
     fn end_region(&mut self, depth: usize, ended_at: u64) {
@@ -266,7 +267,9 @@ impl<L: Ledger> Scopes<L> {
                 self.keep(live.memory);
             }
         }
-        self.ledger.release(scope.held);
+        if scope.held > 0 {
+            self.ledger.release(scope.held);
+        }
         self.chunks.rewind(scope.mark);
     }
 

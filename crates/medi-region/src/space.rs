@@ -127,6 +127,7 @@ impl RegionSpace {
     }
 
     /// Address of the first chunk; 0 when there is none.
+    #[inline]
     pub fn base(&self) -> u64 {
         self.memory.as_ref().map_or(0, |memory| memory.base().addr().get() as u64)
     }
@@ -136,6 +137,7 @@ impl RegionSpace {
         self.tags.as_ref().map_or(0, |tags| tags.base().addr().get() as u64)
     }
 
+    #[inline]
     fn entry<T>(table: &Option<Mapping>, chunk: u32) -> &T {
         let table = table.as_ref().expect("chunks exist only where there is memory");
         debug_assert!((chunk as usize) < CHUNKS);
@@ -143,14 +145,17 @@ impl RegionSpace {
         unsafe { table.base().cast::<T>().add(chunk as usize).as_ref() }
     }
 
+    #[inline]
     fn tag(&self, chunk: u32) -> &AtomicU64 {
         Self::entry(&self.tags, chunk)
     }
 
+    #[inline]
     fn chunk(&self, chunk: u32) -> &Chunk {
         Self::entry(&self.chunks, chunk)
     }
 
+    #[inline]
     fn start(&self, chunk: u32) -> u64 {
         self.base() + chunk as u64 * CHUNK as u64
     }
@@ -189,6 +194,7 @@ impl RegionSpace {
     }
 
     /// The handle of a chunk's first byte.
+    #[inline]
     pub(crate) fn first(&self, chunk: u32) -> u64 {
         self.tag(chunk).load(Ordering::Relaxed) | self.start(chunk)
     }
@@ -206,6 +212,7 @@ impl RegionSpace {
     }
 
     /// Ends the life of all that is in these chunks. The memory stays the caller's, who may use it for another region.
+    #[inline]
     pub(crate) fn end(&self, chunks: &[(u32, u64)], traced: bool, end: RegionEnd, poison: bool) {
         let _state = traced.then(|| self.state());
         for (chunk, filled) in chunks {
@@ -228,11 +235,13 @@ impl RegionSpace {
     }
 
     /// Whether the chunk may hold another region.
+    #[inline]
     pub(crate) fn is_usable(&self, chunk: u32) -> bool {
         self.tag(chunk).load(Ordering::Relaxed) >> ADDRESS_BITS < LAST_TAG
     }
 
     /// Whether a thread may keep the chunk for its next region.
+    #[inline]
     pub(crate) fn may_keep(&self, chunk: u32) -> bool {
         !self.checked && self.is_usable(chunk)
     }
