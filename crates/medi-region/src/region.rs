@@ -129,7 +129,9 @@ impl Region {
         poison: bool,
         mut free: impl FnMut(u32),
     ) {
-        self.traced.end(space, true, end, poison, &mut free);
+        if !self.traced.chunks.is_empty() {
+            self.traced.end(space, true, end, poison, &mut free);
+        }
         self.plain.end(space, false, end, poison, &mut free);
     }
 }
