@@ -1,4 +1,4 @@
-//! Edits that errors about tasks offer, found in the tokens around the place.
+//! Edits that errors about memory offer, found in the tokens around the place.
 //!
 //! An edit must leave a program that compiles and does what it did, so whatever is not plainly one of the known forms gets
 //! none.
@@ -6,6 +6,8 @@
 use medi_syntax::diagnostic::Edit;
 use medi_syntax::source::{SourceMap, Span};
 use medi_syntax::token::{Token, TokenKind};
+
+pub mod frees;
 
 struct Tokens<'s> {
     sources: &'s SourceMap,
@@ -47,6 +49,33 @@ impl<'s> Tokens<'s> {
             Some(Ident | RBrace | RParen | RBracket | StrEnd) => self.tokens[index].newline_before,
             _ => false,
         }
+    }
+
+    /// The braces around a token.
+    fn block_of(&self, index: usize) -> Option<(usize, usize)> {
+        let braces = |depth: &mut i32, index: usize| {
+            match self.kind(index) {
+                TokenKind::LBrace => *depth += 1,
+                TokenKind::RBrace => *depth -= 1,
+                _ => {}
+            }
+            *depth
+        };
+        let (mut before, mut behind) = (0, 0);
+        let open = (0..index).rev().find(|at| braces(&mut before, *at) > 0)?;
+        let close = (index..self.tokens.len()).find(|at| braces(&mut behind, *at) < 0)?;
+        Some((open, close))
+    }
+
+    fn line_start(&self, at: u32) -> u32 {
+        let text = &self.sources.file(self.file.file).text;
+        text[..at as usize].rfind('\n').map_or(0, |at| at as u32 + 1)
+    }
+
+    /// The space in front of the line that a place is in.
+    fn indent(&self, at: u32) -> &'s str {
+        let line = &self.sources.file(self.file.file).text[self.line_start(at) as usize..];
+        &line[..line.len() - line.trim_start().len()]
     }
 
     /// Whether a statement ends before the token.
@@ -91,7 +120,8 @@ fn rewritten(tokens: &Tokens, spawn: Span, parallel: bool) -> Option<Vec<Edit>> 
     let at = tokens.at(spawn.start).filter(|at| tokens.is_word(*at, "spawn"))?;
     let behind = tokens.tokens.iter().position(|token| token.start >= spawn.end)?;
     let leaves = |kind| matches!(kind, TokenKind::Return | TokenKind::Question);
-    if tokens.tokens[at..behind].iter().any(|token| leaves(token.kind)) {
+    let frees = |index| tokens.is_word(index, "free");
+    if (at..behind).any(|index| leaves(tokens.kind(index)) || parallel && frees(index)) {
         return None;
     }
     let work = tokens.tokens.get(at + 1)?.start;
@@ -169,6 +199,19 @@ pub fn pinned(sources: &SourceMap, declared: Span) -> Option<&str> {
         && tokens.kind(at + 4) == TokenKind::Ident
         && tokens.kind(at + 5) == TokenKind::RParen;
     is_pin.then(|| tokens.text(at + 4))
+}
+
+/// Whether a list is declared before a place as `[]`, with no word about its elements.
+pub fn is_declared_empty(sources: &SourceMap, place: Span, name: &str) -> bool {
+    use TokenKind::{Eq, LBracket, Let, RBracket, Var};
+    let tokens = Tokens::around(sources, place);
+    let before = tokens.tokens.iter().take_while(|token| token.start < place.start).count();
+    let declared = (1..before)
+        .rev()
+        .find(|index| tokens.is_word(*index, name) && matches!(tokens.kind(index - 1), Let | Var));
+    declared.is_some_and(|at| {
+        [Eq, LBracket, RBracket].iter().zip(at + 1..).all(|(kind, at)| tokens.kind(at) == *kind)
+    })
 }
 
 /// A `parallel` without the word: its statements one after the other.

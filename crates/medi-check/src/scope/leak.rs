@@ -1,6 +1,6 @@
 //! Owned memory that nobody frees: where its last holder is gone.
 
-use medi_syntax::diagnostic::Diagnostic;
+use medi_syntax::diagnostic::{Diagnostic, Edit};
 use medi_syntax::source::Span;
 
 use super::flow::{Flow, LoanKind, Point, State, local_of};
@@ -8,8 +8,10 @@ use super::live::Live;
 use super::sets::Set;
 use super::summary::{Source, Symbol};
 use super::words::Words;
+use crate::edits::frees;
 use crate::mir::validate::targets;
-use crate::mir::{BlockId, Local, StmtKind, TerminatorKind};
+use crate::mir::{BlockId, Local, StmtKind, Terminator, TerminatorKind};
+use crate::types::Ty;
 
 /// How memory is lost, what says most first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -198,6 +200,8 @@ pub fn leak(words: &Words, loss: &Loss) -> Diagnostic {
             _ => format!("free({bare}); "),
         };
         diagnostic = diagnostic.edit(Span { start, end: start, ..span }, text);
+    } else if loss.how == How::Returned && named && !is_taken(memory.kind) {
+        diagnostic.edits = freed_on_return(words, loss, explicit.then_some(bare));
     }
     let bytes = words.sources.text(memory.span).strip_prefix("Owned.buffer");
     let help = match (loss.how, memory.kind, bytes) {
@@ -216,6 +220,33 @@ pub fn leak(words: &Words, loss: &Loss) -> Diagnostic {
         _ => format!("free it first: `free({bare})`, or use `allocate` in a scope"),
     };
     diagnostic.help(help)
+}
+
+/// Edits that free memory which is lost as a function ends, where the place of an insertion is not all that there is to it.
+fn freed_on_return(words: &Words, loss: &Loss, explicit: Option<&str>) -> Vec<Edit> {
+    let (flow, sources) = (words.flow, words.sources);
+    let made = flow.loans[loss.loan].span;
+    let Some(name) = explicit else {
+        let edit = match is_freed(flow, loss.loan) {
+            true => frees::in_else(sources, made),
+            false => frees::at_end(sources, made),
+        };
+        return edit.into_iter().collect();
+    };
+    let returned = flow.function.blocks.iter().find_map(|block| match &block.terminator {
+        Terminator { kind: TerminatorKind::Return(value), span } if *span == loss.span => {
+            local_of(value)
+        }
+        _ => None,
+    });
+    let plain = returned.is_some_and(|local| {
+        matches!(words.ty(local), Ty::Bool | Ty::Byte | Ty::Int | Ty::Float | Ty::Str)
+    });
+    if !plain {
+        return vec![];
+    }
+    let value = words.returned(loss.span);
+    frees::before_return(sources, loss.span, value, name).into_iter().collect()
 }
 
 /// Whether a name stands in a text, as a whole word.

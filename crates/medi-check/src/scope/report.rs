@@ -1,6 +1,6 @@
 //! Errors of one function, in the words of the program.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use medi_syntax::diagnostic::Diagnostic;
 use medi_syntax::source::{SourceMap, Span};
@@ -18,7 +18,7 @@ use crate::types::Ty;
 pub fn report(flow: &Flow, sources: &SourceMap) -> Vec<Diagnostic> {
     let live = Live::new(flow.function, flow.reads());
     let words = Words { flow, sources };
-    let mut reporter = Reporter { words, told: HashSet::new(), diagnostics: vec![] };
+    let mut reporter = Reporter { words, told: HashMap::new(), diagnostics: vec![] };
     // The steps add to regions that are complete already, so the flow does not change.
     let mut replay = flow.replay();
     let mut losses = vec![];
@@ -54,8 +54,8 @@ pub fn report(flow: &Flow, sources: &SourceMap) -> Vec<Diagnostic> {
 
 struct Reporter<'a> {
     words: Words<'a>,
-    /// Memory that there is an error about.
-    told: HashSet<usize>,
+    /// Memory that there is an error about, and how many errors there were before.
+    told: HashMap<usize, usize>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -66,18 +66,38 @@ impl<'a> Reporter<'a> {
 
     /// Whether nothing was said about the memory yet; from now on something is.
     fn tell(&mut self, loan: usize) -> bool {
-        self.told.insert(self.flow().loans[loan].of)
+        let before = self.diagnostics.len();
+        let of = self.flow().loans[loan].of;
+        let is_new = !self.told.contains_key(&of);
+        self.told.entry(of).or_insert(before);
+        is_new
+    }
+
+    /// As [`Self::tell`], for what is wrong whatever is said already: an edit that leaves it so is none.
+    fn tell_of_fault(&mut self, loan: usize) -> bool {
+        let of = self.flow().loans[loan].of;
+        let Some(first) = self.told.get(&of) else { return self.tell(loan) };
+        if let Some(diagnostic) = self.diagnostics.get_mut(*first) {
+            diagnostic.edits.clear();
+        }
+        false
     }
 
     // Loans that end while something holds them.
 
     fn ended(&mut self, before: &State, at: Point, kind: &StmtKind, end: &End, live: &Set) {
         for loan in end.loans.iter() {
-            if self.told.contains(&self.flow().loans[loan].of) {
+            if self.told.contains_key(&self.flow().loans[loan].of) {
                 continue;
             }
             let diagnostic = match self.victim(before, at, kind, loan, live) {
-                Some((victim, usage)) => Some(self.still_used(at, end, loan, victim, usage)),
+                Some((victim, usage)) => {
+                    let mut diagnostic = self.still_used(at, end, loan, victim, usage);
+                    if self.held_outside(at, end, loan).is_some() {
+                        diagnostic.edits.clear();
+                    }
+                    Some(diagnostic)
+                }
                 None => self.held_outside(at, end, loan),
             };
             if let Some(diagnostic) = diagnostic {
@@ -336,6 +356,10 @@ impl<'a> Reporter<'a> {
         let Some((at, read)) = read else {
             return diagnostic.help("copy the plain values that it needs before it is made");
         };
+        let behind = text[at + read.len()..].trim_start();
+        if behind.starts_with('=') && !behind.starts_with("==") {
+            return diagnostic.help("let it write to collected memory, which lives as long as it");
+        }
         let file = &sources.file(closure.file).text;
         let line = file[..closure.start as usize].rfind('\n').map_or(0, |at| at + 1);
         let before = &file[line..closure.start as usize];
@@ -612,7 +636,7 @@ impl<'a> Reporter<'a> {
     fn fault(&mut self, fault: Fault, span: Span) {
         let diagnostic = match fault {
             Fault::Kept { value, loan, into, callee } => {
-                if !self.tell(loan) {
+                if !self.tell_of_fault(loan) {
                     return;
                 }
                 match callee {
@@ -623,14 +647,14 @@ impl<'a> Reporter<'a> {
                 }
             }
             Fault::Spawned { loan, spawn } => {
-                if !self.tell(loan) {
+                if !self.tell_of_fault(loan) {
                     return;
                 }
                 self.spawned(loan, spawn, span)
             }
             Fault::Joined { mark, value, parallel } => self.joined(mark, &value, parallel, span),
             Fault::Clash { function, freed, used, loan, clash } => {
-                if !self.tell(loan) {
+                if !self.tell_of_fault(loan) {
                     return;
                 }
                 self.clash(function.index(), &freed, &used, loan, &clash, span)
@@ -706,9 +730,14 @@ impl<'a> Reporter<'a> {
                 let at = (place.start - span.start) as usize;
                 let call = format!("{}promote({name}){}", &call[..at], &call[at + name.len()..]);
                 let help = if call.contains('\n') { format!("promote({name})") } else { call };
-                diagnostic = diagnostic
-                    .help(format!("store a copy: `{help}`"))
-                    .edit(place, format!("promote({name})"));
+                diagnostic = diagnostic.help(format!("store a copy: `{help}`"));
+                // Only a list whose elements get their type from this may hold copies.
+                let list = into.and_then(|local| words.name(local));
+                if list
+                    .is_some_and(|list| crate::edits::is_declared_empty(words.sources, span, list))
+                {
+                    diagnostic = diagnostic.edit(place, format!("promote({name})"));
+                }
             }
             _ if copyable => diagnostic = diagnostic.help("store a copy: `promote(…)`"),
             _ => diagnostic = diagnostic.help("store the plain values that are needed"),

@@ -39,7 +39,9 @@ func pulses() -> list[int] {
         title: "collected memory would point into a scope",
         explanation: "\
 Collected objects live on after the scope, so they may not point into it: not by a field, not as \
-an element of a list, not through a function that keeps its argument. Store a copy.
+an element of a list, not through a function that keeps its argument. Store a copy. The error \
+offers that for a list declared as `[]`; where a type says that a `Buffer` or `View` is stored, a \
+copy does not fit, and there is no edit.
 
 Wrong:
 
@@ -181,7 +183,9 @@ scope {
         title: "memory that may outlive its scope is never freed on some path",
         explanation: "\
 Memory of type `Owned` is not freed by the end of a scope; so every path frees it or hands it on. \
-Memory from `allocate` is freed by its scope, on every path.
+Memory from `allocate` is freed by its scope, on every path. The error offers to free it where that \
+is plain: at the end of a block that nothing leaves early, in the `else` of the only condition that \
+frees it, or before a `return` whose value is a plain one; elsewhere it offers no edit.
 
 Wrong:
 
