@@ -473,8 +473,8 @@ impl Heap {
         let mut types = self.0.types.read();
         let mut uses: Vec<(u64, u64)> = Vec::new();
         let mut count = |address: usize| {
-            // SAFETY: what the last cycle found live keeps its memory until a sweep, which needs the lock that
-            // we hold.
+            // SAFETY: what the last cycle found live keeps its memory until a sweep. The lock that we hold keeps blocks from
+            // being taken for one, and none is being swept; nor can a large object be taken out of use.
             let ty = unsafe { *(address as *const u32) } as usize;
             if ty >= types.len() {
                 // Registered since, and a cycle has found such an object already.
