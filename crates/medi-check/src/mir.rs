@@ -350,6 +350,24 @@ pub enum TerminatorKind {
     Trap(Trap),
 }
 
+impl TerminatorKind {
+    /// Calls `visit` for each block that may come next, which it may change.
+    pub fn for_each_target(&mut self, visit: &mut dyn FnMut(&mut BlockId)) {
+        match self {
+            TerminatorKind::Goto(target) => visit(target),
+            TerminatorKind::Branch { then, otherwise, .. } => {
+                visit(then);
+                visit(otherwise);
+            }
+            TerminatorKind::Switch { cases, default, .. } => {
+                cases.iter_mut().for_each(|(_, target)| visit(target));
+                visit(default);
+            }
+            TerminatorKind::Return(_) | TerminatorKind::Unreachable | TerminatorKind::Trap(_) => {}
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trap {
     /// `e!` on nil.

@@ -111,7 +111,7 @@ impl<'a> Versioned<'a> {
         let header = BlockId(inner.header as u32);
         for (index, block) in blocks.iter_mut().enumerate() {
             if !inner.body.get(index).copied().unwrap_or(false) {
-                for_each_target(&mut block.terminator, &mut |target| {
+                block.terminator.kind.for_each_target(&mut |target| {
                     if *target == header {
                         *target = guard_block;
                     }
@@ -120,7 +120,7 @@ impl<'a> Versioned<'a> {
         }
         for block in blocks_of(inner) {
             let mut copy = blocks[block].clone();
-            for_each_target(&mut copy.terminator, &mut |target| {
+            copy.terminator.kind.for_each_target(&mut |target| {
                 *target = copies.get(&target.index()).copied().unwrap_or(*target);
             });
             if !guard.alive.is_empty() {
@@ -136,21 +136,6 @@ impl<'a> Versioned<'a> {
         };
         blocks.push(Block { stmts: vec![], terminator: Terminator { kind, span }, inlined });
         self.guards.insert(guard_block.0, guard);
-    }
-}
-
-fn for_each_target(terminator: &mut Terminator, visit: &mut dyn FnMut(&mut BlockId)) {
-    match &mut terminator.kind {
-        TerminatorKind::Goto(target) => visit(target),
-        TerminatorKind::Branch { then, otherwise, .. } => {
-            visit(then);
-            visit(otherwise);
-        }
-        TerminatorKind::Switch { cases, default, .. } => {
-            cases.iter_mut().for_each(|(_, target)| visit(target));
-            visit(default);
-        }
-        TerminatorKind::Return(_) | TerminatorKind::Unreachable | TerminatorKind::Trap(_) => {}
     }
 }
 

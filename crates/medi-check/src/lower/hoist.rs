@@ -71,7 +71,7 @@ fn add_preheader(function: &mut Function, inner: &Loop) {
     // Preheaders of other loops lead to their own headers only, and stand past `body`.
     for (index, block) in function.blocks.iter_mut().enumerate() {
         if !inner.body.get(index).copied().unwrap_or(false) {
-            tidy::for_each_target(&mut block.terminator.kind, &mut |target| {
+            block.terminator.kind.for_each_target(&mut |target| {
                 if *target == header {
                     *target = preheader;
                 }

@@ -320,7 +320,7 @@ pub(super) fn splice(caller: &mut Function, index: usize, at: usize, callee: &Fu
         tidy::for_each_terminator_operand(&mut terminator.kind, &mut |operand| {
             renaming.operand(operand);
         });
-        tidy::for_each_target(&mut terminator.kind, &mut |target| target.0 += first_block);
+        terminator.kind.for_each_target(&mut |target| target.0 += first_block);
         if let TerminatorKind::Return(value) = &terminator.kind {
             let kind = StmtKind::Assign(dest, Rvalue::Use(value.clone()));
             block.stmts.push(Stmt { kind, span: terminator.span });

@@ -29,9 +29,7 @@ fn thread_gotos(function: &mut Function) {
     };
     let targets: Vec<_> = (0..blocks.len() as u32).map(|block| follow(BlockId(block))).collect();
     for block in &mut function.blocks {
-        for_each_target(&mut block.terminator.kind, &mut |target| {
-            *target = targets[target.index()]
-        });
+        block.terminator.kind.for_each_target(&mut |target| *target = targets[target.index()]);
         if let TerminatorKind::Branch { then, otherwise, .. } = block.terminator.kind
             && then == otherwise
         {
@@ -47,9 +45,7 @@ fn merge_chains(function: &mut Function) {
     leads_to[0] = 1;
     for (index, block) in function.blocks.iter_mut().enumerate() {
         if reachable[index] {
-            for_each_target(&mut block.terminator.kind, &mut |target| {
-                leads_to[target.index()] += 1
-            });
+            block.terminator.kind.for_each_target(&mut |target| leads_to[target.index()] += 1);
         }
     }
     for (index, _) in reachable.iter().enumerate().filter(|(_, reachable)| **reachable) {
@@ -82,7 +78,7 @@ fn reachable(function: &mut Function) -> Vec<bool> {
     while let Some(block) = work.pop() {
         if !std::mem::replace(&mut seen[block.index()], true) {
             let terminator = &mut function.blocks[block.index()].terminator.kind;
-            for_each_target(terminator, &mut |target| work.push(*target));
+            terminator.for_each_target(&mut |target| work.push(*target));
         }
     }
     seen
@@ -104,7 +100,7 @@ pub(super) fn order_blocks(function: &mut Function) {
             let terminator = &mut function.blocks[id.index()].terminator.kind;
             // The last one pushed is walked first and so ends up last.
             let mut targets = vec![];
-            for_each_target(terminator, &mut |target| targets.push(*target));
+            terminator.for_each_target(&mut |target| targets.push(*target));
             work.extend(targets.into_iter().map(|target| (target, false)));
         }
     }
@@ -117,9 +113,7 @@ pub(super) fn order_blocks(function: &mut Function) {
     let taken = finished.iter().map(|id| blocks[id.index()].take());
     function.blocks = taken.map(|block| block.expect("each block is finished once")).collect();
     for block in &mut function.blocks {
-        for_each_target(&mut block.terminator.kind, &mut |target| {
-            *target = renamed[target.index()]
-        });
+        block.terminator.kind.for_each_target(&mut |target| *target = renamed[target.index()]);
     }
 }
 
@@ -139,21 +133,6 @@ fn drop_locals(function: &mut Function) {
         used[index - 1]
     });
     for_each_local(function, &mut |local| *local = renamed[local.index()]);
-}
-
-pub(super) fn for_each_target(kind: &mut TerminatorKind, visit: &mut dyn FnMut(&mut BlockId)) {
-    match kind {
-        TerminatorKind::Goto(target) => visit(target),
-        TerminatorKind::Branch { then, otherwise, .. } => {
-            visit(then);
-            visit(otherwise);
-        }
-        TerminatorKind::Switch { cases, default, .. } => {
-            cases.iter_mut().for_each(|(_, target)| visit(target));
-            visit(default);
-        }
-        TerminatorKind::Return(_) | TerminatorKind::Unreachable | TerminatorKind::Trap(_) => {}
-    }
 }
 
 fn for_each_local(function: &mut Function, visit: &mut dyn FnMut(&mut Local)) {
